@@ -1,0 +1,80 @@
+"""Which configuration is best, by how much, at what cost: one line a configuration."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from study.results import label
+from study.schema import STATUSES
+
+MEANS = ("val_mota", "val_idf1", "val_hota", "test_mota", "test_idf1")
+"""Metrics of the leaderboard."""
+
+COLUMNS = (
+    "study",
+    "configuration_id",
+    "configuration",
+    "weighting",
+    "seeds",
+    "completed",
+    *MEANS,
+    "val_mota_sd",
+    "device_seconds",
+    "status",
+)
+"""Columns of the leaderboard."""
+
+
+def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
+    """Rank the configurations by their validation MOTA.
+
+    Means are over the completed seeds only, and say over how many: a configuration with any other seed keeps its line,
+    names what happened in `status`, and ranks below those of which every seed completed. Nothing else is skipped: a
+    metric that a completed seed lacks has no mean.
+
+    Args:
+        trials: rows of `trials`, as `study.results.load` gives them.
+
+    Returns:
+        One row a configuration (of each study and data set), best first, indexed by rank from 1: study,
+        configuration_id, configuration (the settings that vary, in words), weighting, seeds, completed (how many seeds
+        did), means of validation and test metrics (fractions), val_mota_sd (sample standard deviation over completed
+        seeds), device_seconds (of all seeds, failed ones too) and status.
+    """
+    settings = varying(trials)
+    groups = trials.groupby(["study", "data_hash", "configuration_id"], sort=False)
+    board = pd.DataFrame([_line(group, settings) for _, group in groups], columns=list(COLUMNS))
+    board["_partial"] = board["completed"] < board["seeds"]
+    board = board.sort_values(["_partial", "val_mota"], ascending=[True, False], kind="stable", na_position="last")
+    board = board.drop(columns="_partial").reset_index(drop=True)
+    board.index = pd.RangeIndex(1, len(board) + 1, name="rank")
+    return board
+
+
+def varying(trials: pd.DataFrame) -> list[str]:
+    """Columns of settings that differ between these rows."""
+    return [name for name in trials.columns if "." in name and trials[name].nunique(dropna=False) > 1]
+
+
+def _line(group: pd.DataFrame, settings: Sequence[str]) -> dict[str, object]:
+    first = group.iloc[0]
+    completed = group[group["status"] == "completed"]
+    return {
+        "study": first["study"],
+        "configuration_id": first["configuration_id"],
+        "configuration": label(first.to_dict(), settings) or first["weighting"],
+        "weighting": first["weighting"],
+        "seeds": len(group),
+        "completed": len(completed),
+        **{name: completed[name].astype(float).mean(skipna=False) for name in MEANS},
+        "val_mota_sd": completed["val_mota"].astype(float).std(skipna=False),
+        "device_seconds": group["device_seconds"].sum(),
+        "status": _status(group["status"]),
+    }
+
+
+def _status(statuses: pd.Series) -> str:
+    """`completed` if all did, else what happened how often: `2 completed, 1 diverged`."""
+    counts = {status: int((statuses == status).sum()) for status in STATUSES}
+    seen = [f"{count} {status}" for status, count in counts.items() if count]
+    return seen[0].partition(" ")[2] if len(seen) == 1 else ", ".join(seen)

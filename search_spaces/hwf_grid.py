@@ -1,0 +1,32 @@
+"""`python -m study.run hwf_grid`: the six hard weightings of the LWF paper's Table I, on the embedded data."""
+
+from study.config import Data, Study, Train
+from study.losses.objectives import CLS_REG_REID
+from study.tracker import chained
+from study.weighting import hwf
+
+TABLE_I = (
+    (0.5, 1.0, 1.5),
+    (0.5, 2.0, 1.0),
+    (0.7, 0.4, 0.9),
+    (1.0, 1.0, 1.0),
+    (1.0, 0.5, 1.5),
+    (2.0, 0.9, 1.7),
+)
+"""(alpha, beta, gamma), the loss weights of cls, reg and reid."""
+
+POINTS = tuple(
+    {"weighting": hwf.Config(loss_weights=dict(zip(CLS_REG_REID.tasks, loss_weights, strict=True)))}
+    for loss_weights in TABLE_I
+)
+
+STUDY = Study(
+    name="hwf_grid",
+    description="The six hard weightings of the LWF paper's Table I, on synthetic sequences (minutes on a laptop)",
+    data=Data(root="synthetic:default", image_size=(192, 112)),
+    tracker=chained.Config(),
+    objective=CLS_REG_REID,
+    weighting=hwf.Config(),
+    train=Train(epochs=12, batch_size=4),
+    points=POINTS,
+)

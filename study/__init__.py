@@ -1,0 +1,1 @@
+"""Loss-weighting studies for joint multi-object trackers: which weighting should we use, and what does it cost?"""

@@ -1,0 +1,329 @@
+"""Configuration of a study: frozen models in which unknown keys are refused, hashed in resolved form.
+
+A *component* is a part that can come from outside this package: a weighting, a task loss, a tracker. Its configuration
+is a class named `Config` in a module of its own, with a `build` method; the module is the component's `kind`.
+"""
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from study.errors import UserError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of every configuration: immutable, unknown keys refused (with the nearest known one)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
+        return values
+
+
+class Component(Frozen):
+    """Configuration of a part that may live outside this package; `kind` names the module that holds it."""
+
+    @classmethod
+    def kind(cls) -> str:
+        """`hwf` for `study.weighting.hwf`; the full module path for a module of the user's own."""
+        module = cls.__module__
+        return module.rpartition(".")[2] if module.startswith("study.") else module
+
+    @model_serializer(mode="wrap")
+    def _serialize_with_kind(self, handler: Any) -> dict[str, Any]:
+        return {"kind": self.kind(), **handler(self)}
+
+
+class WeightingConfig(Component):
+    """Base of a weighting's configuration. `build(tasks)` gives the `study.weighting.Weighting` module."""
+
+    def build(self, tasks: Sequence[str]) -> Any:
+        """Make the weighting for these task losses, in this order."""
+        raise NotImplementedError
+
+
+class TaskLossConfig(Component):
+    """Base of a task loss's configuration. `build()` gives the `study.losses.TaskLoss` module."""
+
+    name: str
+
+    def build(self) -> Any:
+        """Make the task loss."""
+        raise NotImplementedError
+
+
+class TrackerConfig(Component):
+    """Base of a tracker's configuration. `build(...)` gives the `study.tracker.Tracker` module."""
+
+    def build(self, objective: "Objective", statistics: Any) -> Any:
+        """Make the tracker for an objective; `statistics` are `study.data.BoxStatistics` of the training split."""
+        raise NotImplementedError
+
+
+def _component(room: str, base: type[Component]) -> Any:
+    """Validator that turns `{"kind": ..., ...}` into the `Config` of the module that `kind` names."""
+
+    def resolve(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        fields = dict(value)
+        kind = fields.pop("kind", None)
+        if not isinstance(kind, str):
+            raise ValueError("needs a 'kind': the name of a module here, or the full path of a module of your own")
+        try:
+            return load_component(room, base, kind).model_validate(fields)
+        except ValidationError as error:
+            raise ValueError(_describe(error)) from None
+
+    return BeforeValidator(resolve)
+
+
+def load_component(room: str, base: type[Component], kind: str) -> type[Component]:
+    """Import the configuration class of a component.
+
+    Args:
+        room: package that holds the built-in ones, for example `study.weighting`.
+        base: class that the configuration must derive from.
+        kind: name of a module in `room`, or the full path of a module elsewhere.
+
+    Raises:
+        UserError: no such module, or it has no `Config` deriving from `base`.
+    """
+    path = kind if "." in kind else f"{room}.{kind}"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name is None or not path.startswith(error.name):
+            raise
+        raise UserError(f"kind: no module {path!r} can be imported; {nearest(kind, _built_in(room))}") from None
+    config = getattr(module, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, base)):
+        raise UserError(f"kind: {path} has no class 'Config' deriving from study.config.{base.__name__}")
+    return config
+
+
+@cache
+def _built_in(room: str) -> tuple[str, ...]:
+    """Names of the modules of a room that hold a component."""
+    names = [found.name for found in pkgutil.iter_modules(importlib.import_module(room).__path__)]
+    return tuple(name for name in names if hasattr(importlib.import_module(f"{room}.{name}"), "Config"))
+
+
+Weighting = Annotated[SerializeAsAny[WeightingConfig], _component("study.weighting", WeightingConfig)]
+TaskLoss = Annotated[SerializeAsAny[TaskLossConfig], _component("study.losses", TaskLossConfig)]
+Tracker = Annotated[SerializeAsAny[TrackerConfig], _component("study.tracker", TrackerConfig)]
+
+
+class Objective(Frozen):
+    """A named list of task losses. Their order is the order of every tensor of shape [T]."""
+
+    name: str
+    task_losses: Annotated[tuple[TaskLoss, ...], Field(min_length=2)]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the task losses, in order."""
+        return tuple(loss.name for loss in self.task_losses)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"two task losses share a name: {', '.join(self.tasks)}")
+        return self
+
+
+class Augmentation(Frozen):
+    """Changes made to a training pair; both frames always get the same ones."""
+
+    flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    crop_probability: Annotated[float, Field(ge=0, le=1)] = 0.8
+    min_scale: PositiveFloat = 0.6  # of the source window to the frame; below 1 zooms in, above 1 pads around it
+    max_scale: PositiveFloat = 1.2
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_scale > self.max_scale:
+            raise ValueError(f"min_scale {self.min_scale} is above max_scale {self.max_scale}")
+        return self
+
+
+class Data(Frozen):
+    """Sequences, their three disjoint splits, and how pairs are made of them.
+
+    `root` is a folder of MOTChallenge sequences, or `synthetic:PRESET` for sequences drawn from a seed. It says where
+    the data are, not what they are: trials are told apart by the hash of what was read, never by the path.
+    A selection is a sequence's name with an optional range of frames, 1-based and inclusive: `MOT17-09[1-240]`.
+    """
+
+    root: str | None = None
+    train: tuple[str, ...] = ()
+    val: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    image_size: tuple[PositiveInt, PositiveInt] = (192, 112)  # width, height in pixels, after resizing
+    min_visibility: Annotated[float, Field(ge=0, le=1)] = 0.1  # of training boxes; evaluation uses every box
+    max_frame_gap: PositiveInt = 3
+    augmentation: Augmentation = Augmentation()
+
+
+class Train(Frozen):
+    """Optimisation of one trial. `batch_size` is global: it is divided among the workers."""
+
+    epochs: PositiveInt = 10
+    batch_size: PositiveInt = 4  # pairs
+    steps_per_epoch: PositiveInt | None = None  # default: one pair for every training frame
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    lr: PositiveFloat = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 50
+    final_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
+    clip_grad_norm: PositiveFloat | None = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 autocast on CUDA
+    log_every: PositiveInt = 5  # steps between rows of the `steps` table
+    validate_every: PositiveInt = 1  # epochs; the last one is always validated
+
+
+class Execution(Frozen):
+    """Resources and fault handling. Not part of a configuration's identity: they change cost, not what is computed."""
+
+    workers: PositiveInt = 1  # per trial
+    cpus_per_worker: PositiveInt = 1
+    gpus_per_worker: Annotated[float, Field(ge=0)] | None = None  # default: 1 where there are GPUs, else 0
+    max_concurrent_trials: PositiveInt | None = None  # default: as many as fit
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    trial_timeout_seconds: PositiveFloat | None = None
+    warm_groups: bool = True  # False: a fresh, isolated worker group for every trial
+    jobs_per_group: PositiveInt | None = None  # recycle a warm group after so many trials
+
+
+class Configuration(Frozen):
+    """One point of the search space: everything that decides what a trial computes, but for its seed."""
+
+    data: Data
+    tracker: Tracker
+    objective: Objective
+    weighting: Weighting
+    train: Train = Train()
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain values of every setting, defaults included; `data.root` is left out (it is a place, not a setting)."""
+        plain = self.model_dump(mode="json")
+        del plain["data"]["root"]
+        return plain
+
+    @property
+    def configuration_id(self) -> str:
+        """Hash of the resolved configuration: 16 hexadecimal digits."""
+        return digest(self.resolved())
+
+
+class Study(Frozen):
+    """A study file's `STUDY`: a base configuration, the points of its search space, and seeds.
+
+    Each of `points` maps dotted keys of the configuration to values; without points the base is the only configuration.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    description: str
+    data: Data = Data()
+    tracker: Tracker
+    objective: Objective
+    weighting: Weighting
+    train: Train = Train()
+    points: tuple[dict[str, Any], ...] = ({},)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    execution: Execution = Execution()
+
+    def configurations(self) -> tuple[Configuration, ...]:
+        """One configuration a point, in order.
+
+        Raises:
+            UserError: a key that does not exist or a value that does not fit.
+        """
+        base = self.model_dump(include={"data", "tracker", "objective", "weighting", "train"})
+        return tuple(
+            validate(Configuration, set_keys(base, point, f"points[{i}]"), f"points[{i}]")
+            for i, point in enumerate(self.points)
+        )
+
+
+def digest(plain: Any) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a plain value's canonical JSON."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def trial_id(configuration_id: str, seed: int, data_hash: str) -> str:
+    """Name of a trial: hash of its configuration, seed and the data it reads."""
+    return digest([configuration_id, seed, data_hash])
+
+
+def set_keys(base: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Copy of nested `base` with dotted keys replaced. A new `kind` drops the settings of the component before it.
+
+    Raises:
+        UserError: a key whose parent does not exist. (The last part of a key is checked when the result is validated.)
+    """
+    changed = dict(base)
+    for key, value in values.items():
+        node = changed
+        *parents, last = key.split(".")
+        for depth, part in enumerate(parents):
+            child = node.get(part)
+            if not isinstance(child, Mapping):
+                here = ".".join(parents[:depth]) or "a study"
+                raise UserError(f"{where}: unknown key {key!r}: no {part!r} in {here}; {nearest(part, node)}")
+            node[part] = dict(child)
+            node = node[part]
+        if last == "kind" and node.get("kind") != value:
+            node.clear()
+        node[last] = value.model_dump() if isinstance(value, BaseModel) else value
+    return changed
+
+
+def validate(model: type[Model], plain: Any, where: str) -> Model:
+    """Validate plain values; a mistake becomes one line with its dotted key.
+
+    Raises:
+        UserError: naming the key, what was expected, what was found, and the nearest known key.
+    """
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        raise UserError(f"{where}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    """One line on the first mistake: its key, what was expected and what was found."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"])
+    text = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{first['msg']}, found {first['input']!r}"
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{key}: {text}{more}" if key else f"{text}{more}"

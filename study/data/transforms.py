@@ -1,0 +1,113 @@
+"""Augmentation of pairs: one window, one flip and one photometric change for both frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from study.config import Augmentation
+
+MIN_VISIBLE_FRACTION = 0.35
+"""A box of which less than this fraction lies inside the window is no training target."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one pair. The window is the part of the source that fills the result.
+
+    Attributes:
+        window_xyxy: pixels of the source, may reach outside it.
+        flip: mirror left and right.
+        brightness: factor on every value.
+        contrast: factor on the distance from the pair's mean.
+        saturation: factor on the distance from grey.
+    """
+
+    window_xyxy: tuple[float, float, float, float]
+    flip: bool
+    brightness: float
+    contrast: float
+    saturation: float
+
+
+def draw(random: np.random.Generator, config: Augmentation, width: int, height: int) -> Change:
+    """Draw a change for a source of this size. The same number of draws is made whatever their outcome."""
+    crop, flip, scale, x, y, *photometric = random.random(8)
+    window = (0.0, 0.0, float(width), float(height))
+    if crop < config.crop_probability:
+        factor = config.min_scale + scale * (config.max_scale - config.min_scale)
+        left, top = x * (width - factor * width), y * (height - factor * height)
+        window = (left, top, left + factor * width, top + factor * height)
+    spreads = (config.brightness, config.contrast, config.saturation)
+    brightness, contrast, saturation = (1 + s * (2 * u - 1) for s, u in zip(spreads, photometric, strict=True))
+    return Change(window, bool(flip < config.flip_probability), brightness, contrast, saturation)
+
+
+def none(width: int, height: int) -> Change:
+    """The change that changes nothing."""
+    return Change((0.0, 0.0, float(width), float(height)), False, 1.0, 1.0, 1.0)
+
+
+def apply_to_boxes(boxes_xyxy: np.ndarray, change: Change, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Move boxes into the window.
+
+    Args:
+        boxes_xyxy: [N, 4], pixels of the source.
+        change: what is done to the pair.
+        width: of source and result.
+        height: of source and result.
+
+    Returns:
+        Boxes in pixels of the result (not clipped), and which of them are still targets (bool [N]).
+    """
+    left, top, right, bottom = change.window_xyxy
+    scale = np.array([width / (right - left), height / (bottom - top)] * 2)
+    moved = (boxes_xyxy - np.array([left, top] * 2)) * scale
+    if change.flip:
+        moved = np.stack([width - moved[:, 2], moved[:, 1], width - moved[:, 0], moved[:, 3]], axis=1)
+    inside = np.clip(moved, 0, [width, height] * 2)
+    fraction = np.prod(inside[:, 2:] - inside[:, :2], axis=1) / np.prod(moved[:, 2:] - moved[:, :2], axis=1)
+    return moved, fraction >= MIN_VISIBLE_FRACTION
+
+
+def apply_to_images(images: Tensor, changes: list[Change]) -> Tensor:
+    """Resample and recolour both frames of every pair.
+
+    Args:
+        images: uint8 [B, 2, 3, H, W].
+        changes: one a pair.
+
+    Returns:
+        float32 [B, 2, 3, H, W] in 0-1; what lies outside the source is the pair's mean colour.
+    """
+    batch, _, _, height, width = images.shape
+    pixels = images.float() / 255
+    mean = pixels.mean(dim=(1, 3, 4), keepdim=True)
+    theta = torch.tensor(
+        [_theta(change, width, height) for change in changes], dtype=torch.float32, device=images.device
+    )
+    if any(change.window_xyxy != (0.0, 0.0, float(width), float(height)) or change.flip for change in changes):
+        grid = F.affine_grid(theta, [batch, 6, height, width], align_corners=False)
+        centred = (pixels - mean).flatten(1, 2)
+        pixels = F.grid_sample(centred, grid, align_corners=False).view_as(pixels) + mean
+    brightness, contrast, saturation = (
+        torch.tensor([getattr(change, name) for change in changes], dtype=torch.float32, device=images.device).view(
+            -1, 1, 1, 1, 1
+        )
+        for name in ("brightness", "contrast", "saturation")
+    )
+    pixels = (pixels - mean) * (brightness * contrast) + mean * brightness
+    grey = pixels.mean(dim=2, keepdim=True)
+    return ((pixels - grey) * saturation + grey).clamp(0, 1)
+
+
+def _theta(change: Change, width: int, height: int) -> list[list[float]]:
+    """Affine map from the result's normalised coordinates to the source's, as `affine_grid` takes it."""
+    left, top, right, bottom = change.window_xyxy
+    scale_x = (right - left) / width
+    return [
+        [-scale_x if change.flip else scale_x, 0.0, (left + right) / width - 1],
+        [0.0, (bottom - top) / height, (top + bottom) / height - 1],
+    ]

@@ -1,0 +1,19 @@
+"""Mistakes of the user, and the one way they are told: what, where, expected, found, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake the user can mend. Command lines print its text, without a traceback, and exit with code 2."""
+
+
+class DivergedError(RuntimeError):
+    """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The closing words of an error about an unknown name: the nearest known one, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"

@@ -1,0 +1,67 @@
+"""A trial of a plan, and what is told about it while a study runs.
+
+`study.execute` sends the events, `study.live` shows them; both, and the rows of `study.results`, name a trial alike.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from study.config import Configuration
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration with a seed, on the data of its plan.
+
+    Attributes:
+        trial_id: hash of configuration, seed and data.
+        configuration_id: hash of the configuration.
+        configuration: what to compute.
+        seed: of initialisation, data order and augmentation.
+        index: position in the plan, from 0.
+    """
+
+    trial_id: str
+    configuration_id: str
+    configuration: Configuration
+    seed: int
+    index: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """An attempt of a trial began; attempts count from 1 over all runs of the study."""
+
+    trial: Trial
+    attempt: int
+
+
+@dataclass(frozen=True)
+class EpochFinished:
+    """An epoch (1-based, of `epochs`) took `seconds` of wall time; `metrics` is empty if it was not validated."""
+
+    trial: Trial
+    epoch: int
+    epochs: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial got its final row of the `trials` table, whatever its status."""
+
+    trial: Trial
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line for whoever watches: a retry, a wait for resources."""
+
+    text: str
+
+
+Event = TrialStarted | EpochFinished | TrialEnded | Note
+OnEvent = Callable[[Event], None]

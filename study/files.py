@@ -1,0 +1,159 @@
+"""Folders on this machine or in an object store, and files that are written whole or not at all."""
+
+import errno
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from study.errors import UserError
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is too large",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A place for files: `path` within `filesystem`. Can be pickled; a local path is absolute."""
+
+    filesystem: fs.FileSystem
+    path: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on a disk of this machine."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def __truediv__(self, name: str) -> "Folder":
+        return Folder(self.filesystem, f"{self.path}/{name}")
+
+    def create(self) -> None:
+        """Make the folder and those above it.
+
+        Raises:
+            UserError: it cannot be made or nothing can be written in it.
+        """
+        try:
+            self.filesystem.create_dir(self.path, recursive=True)
+        except (OSError, pa.ArrowException) as error:
+            raise _unwritable(self.path, error) from None
+        if self.is_local and not os.access(self.path, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write to {self.path}: no permission; choose another folder")
+
+    def names(self, suffix: str) -> list[str]:
+        """Sorted names of the files in this folder that end in `suffix`; none if there is no such folder."""
+        return sorted(name for name, kind in self._entries() if kind == fs.FileType.File and name.endswith(suffix))
+
+    def folders(self) -> list[str]:
+        """Sorted names of the folders in this folder."""
+        return sorted(name for name, kind in self._entries() if kind == fs.FileType.Directory)
+
+    def _entries(self) -> list[tuple[str, fs.FileType]]:
+        try:
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        except NotADirectoryError:
+            return []
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"cannot read {self.path}: {_reason(error)}") from None
+        return [(info.base_name, info.type) for info in found if not info.base_name.startswith(".")]
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a file, or None if there is none of this name.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"cannot read {self.path}/{name}: {_reason(error)}") from None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file in place of the one before it; whoever reads sees the old one or the new one, whole.
+
+        On a local disk the file outlives a power failure once this returns: written beside the old one, synchronised,
+        renamed. An object store replaces objects whole by itself.
+
+        Raises:
+            UserError: the disk is full or cannot be written; what was there before is unchanged.
+        """
+        try:
+            if self.is_local:
+                _replace(Path(self.path), name, data)
+            else:
+                with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
+                    stream.write(data)
+        except (OSError, pa.ArrowException) as error:
+            raise _unwritable(f"{self.path}/{name}", error) from None
+
+    def delete(self, name: str) -> None:
+        """Remove a file, and what a killed writer left of it; nothing happens if there is none."""
+        if self.is_local:
+            for leftover in Path(self.path).glob(f".{name}.*.tmp"):
+                leftover.unlink(missing_ok=True)
+            Path(self.path, name).unlink(missing_ok=True)
+        elif self.filesystem.get_file_info(f"{self.path}/{name}").type == fs.FileType.File:
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+
+def open_folder(place: str | Path) -> Folder:
+    """Folder at a path, or at a URI that pyarrow knows (`s3://bucket/folder`, `gs://bucket/folder`).
+
+    Raises:
+        UserError: the URI cannot be understood.
+    """
+    if "://" not in str(place):
+        return Folder(fs.LocalFileSystem(), str(Path(place).expanduser().absolute()))
+    try:
+        filesystem, path = fs.FileSystem.from_uri(str(place))
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{place}: not a folder that can be opened ({_reason(error)}); give a path, s3:// or gs://"
+        ) from None
+    return Folder(filesystem, path.rstrip("/"))
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write one file as `Folder.write` does; its folder is made if need be."""
+    place, _, name = str(path).rpartition("/")
+    open_folder(place or ".").write(name, data)
+
+
+def _replace(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _unwritable(path: str, error: Exception) -> UserError:
+    reason = _FULL.get(getattr(error, "errno", None) or 0, _reason(error))
+    return UserError(
+        f"cannot write {path}: {reason}; what was written before is kept; make room or choose another --results folder"
+    )

@@ -1,0 +1,123 @@
+"""What is seen while a study runs: a live table on a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.events import EpochFinished, Event, Note, Trial, TrialEnded, TrialStarted
+from study.plan import Plan
+
+_RECENT = 8
+"""Finished trials and notes that stay in sight."""
+
+
+class Display:
+    """Shows the events of a running study; call it with each. A context manager: it ends the live table.
+
+    Args:
+        plan: what runs.
+        finished: rows of the plan's trials that were done before, for the best so far.
+        console: where to show it.
+    """
+
+    def __init__(self, plan: Plan, finished: list[dict[str, Any]], console: Console) -> None:
+        self.plan = plan
+        self.console = console
+        self.started_at = time.monotonic()
+        self.left = {trial.trial_id: trial.configuration.train.epochs for trial in plan.missing}
+        self.epochs_done = 0
+        self.ended = len(plan.done)
+        self.running: dict[str, tuple[Trial, int, Text]] = {}
+        self.recent: list[Text] = []
+        self.best: tuple[float, str] | None = None
+        trials = {trial.trial_id: trial for trial in plan.trials}
+        for row in finished:
+            if row["trial_id"] in trials:
+                self._consider(row.get("val_mota"), trials[row["trial_id"]])
+        self.live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event and show it."""
+        match event:
+            case TrialStarted(trial, attempt):
+                again = f", attempt {attempt}" if attempt > 1 else ""
+                self.running[trial.trial_id] = (trial, 0, Text("starting" + again))
+                self._say(trial, f"started{again}", keep=False)
+            case EpochFinished(trial, epoch, epochs, metrics, seconds):
+                self.epochs_done += 1
+                self.left[trial.trial_id] = epochs - epoch
+                self._consider(metrics.get("val_mota"), trial)
+                figures = f"epoch {epoch}/{epochs} {_figures(metrics)} ({_duration(seconds)})"
+                self.running[trial.trial_id] = (trial, epoch, Text(figures))
+                self._say(trial, f"{figures}, ETA {self.eta}", keep=False)
+            case TrialEnded(trial, row):
+                self.running.pop(trial.trial_id, None)
+                self.left.pop(trial.trial_id, None)
+                self.ended += 1
+                self._consider(row.get("val_mota"), trial)
+                error = f": {row['error']}" if row.get("error") else ""
+                cost = f", {row.get('device_seconds') or 0:.0f} device-seconds"
+                self._say(trial, f"{row['status']}{error} {_figures(row)}{cost}", keep=True)
+            case Note(text):
+                self._show(Text(text), keep=True)
+
+    @property
+    def eta(self) -> str:
+        """Time to go, at the pace of the epochs finished in this run."""
+        if not self.epochs_done:
+            return "unknown"
+        return _duration((time.monotonic() - self.started_at) / self.epochs_done * sum(self.left.values()))
+
+    def _consider(self, mota: float | None, trial: Trial) -> None:
+        if mota is not None and mota == mota and (self.best is None or mota > self.best[0]):
+            self.best = (mota, self.plan.label(trial))
+
+    def _say(self, trial: Trial, text: str, *, keep: bool) -> None:
+        self._show(Text(f"[{trial.index + 1}/{len(self.plan.trials)}] {self.plan.label(trial)}: {text}"), keep=keep)
+
+    def _show(self, line: Text, *, keep: bool) -> None:
+        if not self.console.is_terminal:
+            self.console.print(line, soft_wrap=True)
+        elif keep:
+            self.recent = [*self.recent, line][-_RECENT:]
+
+    def _render(self) -> RenderableType:
+        total = len(self.plan.trials)
+        elapsed = _duration(time.monotonic() - self.started_at)
+        best = f"   best val MOTA {self.best[0]:.3f} ({self.best[1]})" if self.best else ""
+        heading = f"{self.plan.study.name}: {self.ended} of {total} trials   {elapsed} elapsed, ETA {self.eta}{best}"
+        table = Table("trial", "configuration", "progress", "last epoch", box=None, pad_edge=False)
+        for trial, epoch, text in sorted(self.running.values(), key=lambda entry: entry[0].index):
+            bar = ProgressBar(total=trial.configuration.train.epochs, completed=epoch, width=16)
+            table.add_row(f"{trial.index + 1}/{total}", self.plan.label(trial), bar, text)
+        return Group(Text(heading, style="bold"), table, *self.recent)
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
+    """Validation metrics that were measured, such as `val MOTA 0.612 IDF1 0.570 HOTA 0.433`."""
+    shown = [
+        f"{name.upper()} {metrics[f'val_{name}']:.3f}"
+        for name in ("mota", "idf1", "hota")
+        if metrics.get(f"val_{name}") is not None
+    ]
+    return f"val {' '.join(shown)}" if shown else ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -1,0 +1,44 @@
+"""The contract of a task loss."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class TaskLoss(nn.Module):
+    """One loss of the joint objective, a number per image so that uneven workers can be averaged exactly.
+
+    A tracker with anchors gives these predictions and targets (B images, A anchors):
+
+    | prediction | shape | meaning |
+    |---|---|---|
+    | `cls` | [B, A] | logit: the anchor holds an object of the first frame |
+    | `reid` | [B, A] | logit: the anchor holds the same identity in both frames |
+    | `reg` | [B, A, 8] | offsets of the object's box in the first and in the second frame |
+    | `anchors` | [A, 4] | xyxy, pixels |
+
+    | target | shape | meaning |
+    |---|---|---|
+    | `cls` | int64 [B, A] | 1 object, 0 background, -1 ignored |
+    | `reid` | int64 [B, A] | 1 the same identity in both frames, 0 not, -1 ignored |
+    | `reg` | [B, A, 8] | offsets to reach |
+    | `reg_mask` | bool [B, A, 8] | offsets that count: of objects, second box only where the identity is in frame 2 |
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Names of the predictions it reads; a tracker without them refuses the objective."""
+
+    def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Loss of every image, shape [B]; 0 (attached) for an image without anything to learn from."""
+        raise NotImplementedError
+
+
+def per_image(losses: Tensor, positives: Tensor) -> Tensor:
+    """Sum over everything but the image, divided by max(1, positives).
+
+    Args:
+        losses: [B, ...].
+        positives: bool [B, ...].
+    """
+    return losses.flatten(1).sum(1) / positives.flatten(1).sum(1).clamp(min=1)

@@ -1,0 +1,44 @@
+"""`reg`: smooth L1 on the offsets of an object's boxes in both frames."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from study.config import TaskLossConfig
+from study.losses.base import TaskLoss, per_image
+
+
+class Config(TaskLossConfig):
+    """Smooth L1; `coordinates` says whether the eight offsets of an object are averaged or summed."""
+
+    name: str = "reg"
+    beta: PositiveFloat = 1 / 9
+    coordinates: Literal["mean", "sum"] = "mean"
+
+    def build(self) -> "Regression":
+        """Make the task loss."""
+        return Regression(self)
+
+
+class Regression(TaskLoss):
+    """Smooth L1 over the offsets of positive anchors, divided by their number.
+
+    "Balancing Multiple Object Tracking Objectives based on Learned Weighting Factors", eq. 4, sums four coordinates of
+    one box (`coordinates="sum"` with the eight of two boxes); the chained tracker's public implementation averages over
+    all eight, absent second boxes counting as zero (`"mean"`, the default).
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("reg",)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.beta = config.beta
+        self.scale = 1 / 8 if config.coordinates == "mean" else 1.0
+
+    def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Loss of every image, shape [B]; 0 for an image without boxes."""
+        losses = F.smooth_l1_loss(predictions["reg"], targets["reg"], beta=self.beta, reduction="none")
+        return self.scale * per_image(losses * targets["reg_mask"], targets["cls"] == 1)

@@ -1,0 +1,162 @@
+"""From a study file to the trials that are to run: which are new, which are done, what they should cost.
+
+The study file and the rows of finished trials are all the state there is: to resume is to plan again.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.config import Configuration, Study, trial_id
+from study.errors import UserError
+from study.events import Trial
+from study.provenance import code_hash, provenance
+from study.results import ResultStore, flatten, label
+from study.studies import list_studies, load_study
+
+if TYPE_CHECKING:
+    from study.data import Splits
+
+__all__ = ["Plan", "Trial", "list_studies", "load_study", "make_plan"]
+
+DONE = frozenset({"completed", "pruned", "diverged"})
+"""Statuses that stand; trials with any other one run again."""
+
+_SAME = "mean of the completed trials of the same configuration"
+_ALIKE = "mean per epoch of this study's completed trials with the same weighting and tracker"
+_UNKNOWN = "unknown: no finished trial of this study yet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Trials of a study, on data that were read.
+
+    Attributes:
+        study: the study, with everything that was set on the command line.
+        splits: training, validation and test sequences of every trial.
+        cache_dir: folder of decoded frames.
+        trials: configurations times seeds; every configuration's first seed comes before any second one.
+        done: ids of trials that need not run.
+        varying: dotted keys of the settings that differ between configurations.
+        predicted_device_seconds: by trial_id, cost of a whole trial; None where nothing is known.
+        prediction_basis: how that was predicted.
+        changed: by trial_id, how code and packages of finished trials differ from those of now.
+    """
+
+    study: Study
+    splits: "Splits"
+    cache_dir: Path
+    trials: tuple[Trial, ...]
+    done: frozenset[str]
+    varying: tuple[str, ...]
+    predicted_device_seconds: Mapping[str, float | None]
+    prediction_basis: str
+    changed: Mapping[str, str]
+
+    @property
+    def missing(self) -> tuple[Trial, ...]:
+        """Trials that are to run."""
+        return tuple(trial for trial in self.trials if trial.trial_id not in self.done)
+
+    def label(self, trial: Trial) -> str:
+        """A trial's configuration and seed in a few words, such as `cls=1 reg=0.1 seed=0`."""
+        return f"{label(flatten(trial.configuration.resolved()), self.varying)} seed={trial.seed}".strip()
+
+
+def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_changed: bool = False) -> Plan:
+    """Plan a study against the rows it already has.
+
+    Args:
+        study: what to run.
+        store: finished rows.
+        cache_dir: folder for decoded frames and drawn sequences.
+        rerun_changed: count finished trials of other code or packages as not done.
+
+    Raises:
+        UserError: a point that does not fit, two equal configurations or seeds, configurations on different data, or
+            a mistake in the data.
+    """
+    from study.data import read_splits
+
+    configurations = study.configurations()
+    varying = _varying([flatten(configuration.resolved()) for configuration in configurations])
+    _refuse_equal(study, configurations)
+    splits = read_splits(study.data, cache_dir)
+    pairs = [(configuration, seed) for seed in study.seeds for configuration in configurations]
+    trials = tuple(
+        Trial(trial_id(name, seed, splits.data_hash), name, configuration, seed, index)
+        for index, (configuration, seed) in enumerate(pairs)
+        for name in [configuration.configuration_id]
+    )
+    rows = {row["trial_id"]: row for row in store.trials()}
+    finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in DONE]
+    changed = _changed(finished, rows)
+    predicted, basis = _predict(trials, list(rows.values()))
+    done = frozenset(trial.trial_id for trial in finished if not (rerun_changed and trial.trial_id in changed))
+    return Plan(study, splits, cache_dir, trials, done, varying, predicted, basis, changed)
+
+
+def _varying(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    keys = dict.fromkeys(key for plain in settings for key in plain)
+    return tuple(key for key in keys if any(plain.get(key) != settings[0].get(key) for plain in settings))
+
+
+def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None:
+    first: dict[str, int] = {}
+    for i, configuration in enumerate(configurations):
+        other = first.setdefault(configuration.configuration_id, i)
+        if other != i:
+            raise UserError(f"points[{other}] and points[{i}] are the same configuration; remove one")
+        for key in ("root", "train", "val", "test"):
+            if getattr(configuration.data, key) != getattr(study.data, key):
+                raise UserError(
+                    f"points[{i}]: data.{key} differs from the study's; all configurations of a study are compared on "
+                    "equal data: make it a study of its own"
+                )
+    for seed, times in Counter(study.seeds).items():
+        if times > 1:
+            raise UserError(f"seeds: {seed} stands there {times} times; give every seed once")
+
+
+def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By trial_id, what differs between a finished row's code and packages and those of now."""
+    here = {name: value for name, value in provenance().items() if name.endswith("_version")}
+    changed = {}
+    for trial in finished:
+        row = rows[trial.trial_id]
+        differences = ["code"] if row["code_hash"] != code_hash(trial.configuration) else []
+        differences += [
+            f"{name.removesuffix('_version')} {row[name]} -> {value}"
+            for name, value in here.items()
+            if row[name] != value
+        ]
+        if differences:
+            changed[trial.trial_id] = ", ".join(differences)
+    return changed
+
+
+def _predict(trials: Sequence[Trial], rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float | None], str]:
+    """Predicted device-seconds of each trial, and a sentence on how.
+
+    A trial costs as much an epoch as completed trials of its configuration did on average, or else completed trials
+    with the same kind of weighting and tracker.
+    """
+    per_epoch: dict[tuple[str, ...], list[float]] = {}
+    for row in rows:
+        if row["status"] == "completed" and row["epochs"]:
+            for key in ((row["configuration_id"],), (row["weighting"], row["tracker"])):
+                per_epoch.setdefault(key, []).append(row["device_seconds"] / row["epochs"])
+    predicted: dict[str, float | None] = {}
+    bases: Counter[str] = Counter()
+    for trial in trials:
+        same = per_epoch.get((trial.configuration_id,))
+        alike = per_epoch.get((trial.configuration.weighting.kind(), trial.configuration.tracker.kind()))
+        costs = same or alike
+        predicted[trial.trial_id] = statistics.fmean(costs) * trial.configuration.train.epochs if costs else None
+        bases[_SAME if same else _ALIKE if alike else _UNKNOWN] += 1
+    if len(bases) == 1:
+        return predicted, next(iter(bases))
+    return predicted, "; ".join(f"{count} trials: {basis}" for basis, count in bases.items())

@@ -1,0 +1,210 @@
+"""Rows of a study in Parquet files: written whole, read with their schema checked, loaded for analysis.
+
+    results/<study>/trials/<trial_id>.parquet       one row
+    results/<study>/steps/<trial_id>.parquet        one file a trial, also epochs/ and sequences/
+    results/<study>/ledger/<entry_id>.parquet       time that devices were held
+    results/<study>/checkpoints/<trial_id>/*.pt     and logs/<trial_id>.log
+
+A trial's file is replaced as a whole by one that holds more, so rows appear once, whatever is killed when.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from study.errors import UserError
+from study.files import Folder, open_folder
+from study.provenance import provenance
+from study.rows import cell, cost, flatten, label, trial_row
+from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
+
+__all__ = ["ResultStore", "comparable", "cost", "flatten", "label", "load", "provenance", "trial_row"]
+
+RowTable = Literal["steps", "epochs", "sequences"]
+_ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
+
+
+class ResultStore:
+    """The folder of one study: all its tables, checkpoints and logs. Can be pickled and used from several processes.
+
+    Args:
+        root: folder of all studies' results, or its URI (`s3://`, `gs://`).
+        study: name of the study.
+        create: make the folders; without it the store can be read from only.
+
+    Raises:
+        UserError: the folder cannot be made or written.
+    """
+
+    def __init__(self, root: str | Path, study: str, *, create: bool = True) -> None:
+        self.study = study
+        self.folder = open_folder(root) / study
+        if create:
+            for table in TABLES:
+                (self.folder / table).create()
+
+    def write_trial(self, row: Mapping[str, Any]) -> None:
+        """Write a trial's row of `trials`, in place of an earlier one; `trial_row` makes it."""
+        settings = [setting_column(name, pa.array([row[name]]).type) for name in row if "." in name]
+        schema = pa.schema([*SCHEMAS["trials"], *settings], metadata=SCHEMAS["trials"].metadata)
+        self._write("trials", row["trial_id"], [{**row, "study": self.study}], schema)
+
+    def trials(self) -> list[dict[str, Any]]:
+        """All rows of `trials`, by trial_id."""
+        return self._read_all("trials")
+
+    def write_rows(self, table: RowTable, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replace a trial's rows of a table by these, which hold the earlier ones too.
+
+        Study and trial_id are filled in. Of rows with the same key (`study.schema.ROW_KEYS`) the last one stands.
+        """
+        named = [{**row, "study": self.study, "trial_id": trial_id} for row in rows]
+        distinct = {tuple(row[name] for name in ROW_KEYS[table]): row for row in named}
+        self._write(table, trial_id, list(distinct.values()), SCHEMAS[table])
+
+    def read_rows(self, table: RowTable, trial_id: str) -> list[dict[str, Any]]:
+        """A trial's rows of a table, in the order they were written; none if there are none yet."""
+        data = (self.folder / table).read(f"{trial_id}.parquet")
+        return [] if data is None else _parse(data, f"{self.folder.path}/{table}/{trial_id}.parquet").to_pylist()
+
+    def write_ledger(self, entry: Mapping[str, Any]) -> None:
+        """Write an entry on held devices, in place of the one with the same `entry_id`."""
+        self._write("ledger", entry["entry_id"], [{**entry, "study": self.study}], SCHEMAS["ledger"])
+
+    def ledger(self, trial_id: str | None = None) -> list[dict[str, Any]]:
+        """Entries on a trial, or all of the study's."""
+        return [entry for entry in self._read_all("ledger") if trial_id in (None, entry["trial_id"])]
+
+    def write_checkpoint(self, trial_id: str, name: str, data: bytes) -> None:
+        """Keep a state of a trial, in place of the one of the same name."""
+        (self.folder / "checkpoints" / trial_id).write(f"{name}.pt", data)
+
+    def read_checkpoint(self, trial_id: str, name: str) -> bytes | None:
+        """A state of a trial, or None."""
+        return (self.folder / "checkpoints" / trial_id).read(f"{name}.pt")
+
+    def delete_checkpoint(self, trial_id: str, name: str) -> None:
+        """Remove a state of a trial, if there is one."""
+        (self.folder / "checkpoints" / trial_id).delete(f"{name}.pt")
+
+    def discard(self, trial_id: str) -> None:
+        """Forget a trial: its rows, its checkpoints and what it cost."""
+        for table in (*_ROW_TABLES, "trials"):
+            (self.folder / table).delete(f"{trial_id}.parquet")
+        for entry in self.ledger(trial_id):
+            (self.folder / "ledger").delete(f"{entry['entry_id']}.parquet")
+        checkpoints = self.folder / "checkpoints" / trial_id
+        for name in checkpoints.names(".pt"):
+            checkpoints.delete(name)
+
+    def log_path(self, trial_id: str) -> Path:
+        """Local file for a trial's log; its folder is made. Results elsewhere have their logs in `results/` here."""
+        base = Path(self.folder.path) if self.folder.is_local else Path("results", self.study).absolute()
+        (base / "logs").mkdir(parents=True, exist_ok=True)
+        return base / "logs" / f"{trial_id}.log"
+
+    def _write(self, table: Table, name: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(_table(table, rows, schema), sink)
+        (self.folder / table).write(f"{name}.parquet", sink.getvalue().to_pybytes())
+
+    def _read_all(self, table: Table) -> list[dict[str, Any]]:
+        folder = self.folder / table
+        read = ((name, folder.read(name)) for name in folder.names(".parquet"))
+        return [
+            row for name, data in read if data is not None for row in _parse(data, f"{folder.path}/{name}").to_pylist()
+        ]
+
+
+@overload
+def load(path: str | Path, table: Table = ..., *, arrow: Literal[False] = ...) -> pd.DataFrame: ...
+@overload
+def load(path: str | Path, table: Table = ..., *, arrow: Literal[True]) -> ds.Dataset: ...
+def load(path: str | Path, table: Table = "trials", *, arrow: bool = False) -> Any:
+    """Load a table of one study or of all studies under a folder.
+
+    Args:
+        path: results folder, or the folder of one study in it; local or a URI (`s3://`, `gs://`).
+        table: `trials`, `epochs`, `steps`, `sequences` or `ledger`.
+        arrow: give an Arrow dataset, which can be filtered before it is read, instead of a data frame.
+
+    Raises:
+        UserError: no results there, an unreadable file, or one of another schema version.
+    """
+    root = open_folder(path)
+    parents = [folder for folder in (root, *(root / name for name in root.folders())) if table in folder.folders()]
+    if not parents:
+        raise UserError(
+            f"{path}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
+        )
+    files = [f"{folder.path}/{table}/{name}" for folder in parents for name in (folder / table).names(".parquet")]
+    if table == "trials":
+        dataset = ds.dataset(_with_settings([_read(root, file) for file in files]))
+    else:
+        for file in files:
+            _read(root, file, rows=False)
+        dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
+    return dataset if arrow else dataset.to_table().to_pandas()
+
+
+def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of `trials` with a column for every setting that varies in any of their studies, filled for all rows."""
+    schema = SCHEMAS["trials"]
+    table = pa.concat_tables([schema.empty_table(), *(part.select(schema.names).cast(schema) for part in tables)])
+    names = sorted({name for part in tables for name in part.column_names if name not in schema.names})
+    settings = [flatten(json.loads(text)) for text in table["configuration"].to_pylist()]
+    for name in names:
+        cells = [cell(row.get(name)) for row in settings]
+        kinds = {type(value) for value in cells if value is not None}
+        unify = float if kinds == {int, float} else str if len(kinds) > 1 else (lambda value: value)
+        column = pa.array([None if value is None else unify(value) for value in cells])
+        table = table.append_column(setting_column(name, column.type), column)
+    return table
+
+
+def _read(root: Folder, path: str, *, rows: bool = True) -> pa.Table | None:
+    with root.filesystem.open_input_file(path) as source:
+        file = _open(source, path)
+        return file.read() if rows else None
+
+
+def _table(table: Table, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table; counts that were not measured (NaN) become null."""
+    for name in {name for row in rows for name in row} - set(schema.names):
+        raise ValueError(f"table {table!r} has no column {name!r}")
+    counts = [field.name for field in schema if pa.types.is_integer(field.type)]
+    clean = [
+        {**row, **{name: None for name in counts if isinstance(row.get(name), float) and math.isnan(row[name])}}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(clean, schema=schema)
+
+
+def _parse(data: bytes, where: str) -> pa.Table:
+    return _open(pa.BufferReader(data), where).read()
+
+
+def _open(source: Any, where: str) -> pq.ParquetFile:
+    """Open a Parquet file of ours.
+
+    Raises:
+        UserError: not a Parquet file, or of another schema version.
+    """
+    try:
+        file = pq.ParquetFile(source)
+    except pa.ArrowInvalid:
+        raise UserError(f"{where}: not a readable Parquet file; delete it, and its trial runs again") from None
+    found = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
+    if found != str(SCHEMA_VERSION):
+        raise UserError(
+            f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "
+            "read it with the code that wrote it, or give another --results folder"
+        )
+    return file

@@ -1,0 +1,127 @@
+"""Anchors, one shape a level: shapes from data, the grid, matching to boxes, offsets."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from study.batch import FrameTargets
+
+OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)
+"""Offsets (x, y, width, height) are divided by these, so that their targets have a spread near 1."""
+
+PAPER_RATIO = 2.9
+PAPER_SIZES = {3: 38.0, 4: 86.0, 5: 112.0, 6: 156.0, 7: 328.0}
+
+
+class Statistics(Protocol):
+    """Widths and heights of the training boxes, float64 [N], pixels of the network's input."""
+
+    widths: np.ndarray
+    heights: np.ndarray
+
+
+def paper_shapes(levels: Sequence[int]) -> list[tuple[float, float]]:
+    """(width, height) a level of the chained tracker's published constants: ratio h / w 2.9, size = sqrt(w h)."""
+    return [(PAPER_SIZES[level] / PAPER_RATIO**0.5, PAPER_SIZES[level] * PAPER_RATIO**0.5) for level in levels]
+
+
+def shapes_from_data(statistics: Statistics, count: int) -> list[tuple[float, float]]:
+    """(width, height) a level, fine to coarse: medians of equally many boxes, sorted by area."""
+    order = np.argsort(statistics.widths * statistics.heights, kind="stable")
+    groups = np.array_split(order, count)
+    return [(float(np.median(statistics.widths[g])), float(np.median(statistics.heights[g]))) for g in groups]
+
+
+def grid(shapes: Tensor, strides: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """Anchors of all levels, xyxy [A, 4], centred at (i + 0.5) stride.
+
+    Args:
+        shapes: (width, height) a level, [levels, 2].
+        strides: pixels a cell, a level.
+        sizes: (rows, columns) of every level's feature map.
+    """
+    boxes = []
+    for shape, stride, (rows, columns) in zip(shapes, strides, sizes, strict=True):
+        y = (torch.arange(rows, device=shapes.device) + 0.5) * stride
+        x = (torch.arange(columns, device=shapes.device) + 0.5) * stride
+        centres = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)
+        boxes.append(torch.cat([centres - shape / 2, centres + shape / 2], dim=1))
+    return torch.cat(boxes)
+
+
+def encode(boxes_xyxy: Tensor, anchors: Tensor) -> Tensor:
+    """Offsets of boxes to anchors (the LWF paper, eq. 5, divided by `OFFSET_SCALE`); shapes [..., A, 4] and [A, 4]."""
+    anchor_sizes = anchors[:, 2:] - anchors[:, :2]
+    sizes = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp(min=1)
+    centres = (boxes_xyxy[..., 2:] + boxes_xyxy[..., :2]) / 2
+    shifts = (centres - (anchors[:, 2:] + anchors[:, :2]) / 2) / anchor_sizes
+    return torch.cat([shifts, (sizes / anchor_sizes).log()], dim=-1) / boxes_xyxy.new_tensor(OFFSET_SCALE)
+
+
+def decode(offsets: Tensor, anchors: Tensor) -> Tensor:
+    """Boxes xyxy of offsets, the inverse of `encode`; a box grows to at most 16 times its anchor's side."""
+    scaled = offsets * offsets.new_tensor(OFFSET_SCALE)
+    anchor_sizes = anchors[:, 2:] - anchors[:, :2]
+    centres = (anchors[:, 2:] + anchors[:, :2]) / 2 + scaled[..., :2] * anchor_sizes
+    half = scaled[..., 2:].clamp(-np.log(16), np.log(16)).exp() * anchor_sizes / 2
+    return torch.cat([centres - half, centres + half], dim=-1)
+
+
+def match(anchors: Tensor, targets: FrameTargets) -> tuple[Tensor, Tensor]:
+    """Best box of every anchor, every box's best anchor forced to it.
+
+    Args:
+        anchors: [A, 4].
+        targets: boxes of B frames, padded to N >= 1.
+
+    Returns:
+        IoU with the matched box (2 where forced, 0 without boxes) and its index in N, both [B, A].
+    """
+    batch, count = targets.ids.shape
+    overlaps = box_iou(targets.boxes_xyxy.reshape(-1, 4), anchors).reshape(batch, count, -1)
+    overlaps = overlaps.masked_fill((targets.ids == 0)[:, :, None], 0)
+    best_overlap, best_box = overlaps.max(dim=1)
+    # Forced pairs are written box by box: two boxes that share a best anchor leave it to the later one.
+    best_anchor = overlaps.argmax(dim=2)
+    rows = torch.arange(batch, device=anchors.device)
+    for box in range(count):
+        real = (targets.ids[:, box] != 0) & (overlaps[rows, box, best_anchor[:, box]] > 0)
+        best_overlap[rows[real], best_anchor[real, box]] = 2
+        best_box[rows[real], best_anchor[real, box]] = box
+    return best_overlap, best_box
+
+
+def assign(anchors: Tensor, first: FrameTargets, second: FrameTargets) -> dict[str, Tensor]:
+    """Targets of the three towers; keys and shapes as in `study.losses.TaskLoss`.
+
+    Classification: IoU >= .5 positive, < .4 negative, ignored between. ID verification: positive where both frames'
+    boxes match the anchor and are one identity, ignored where that is undecided.
+    """
+    overlap, box = match(anchors, first)
+    overlap_second, box_second = match(anchors, second)
+    cls = torch.full_like(box, -1)
+    cls[overlap < 0.4] = 0
+    cls[overlap >= 0.5] = 1
+
+    ids = first.ids.gather(1, box)
+    same = (ids == second.ids.gather(1, box_second)) & (ids != 0)
+    near, near_second = overlap >= 0.4, overlap_second >= 0.4
+    decided = near & near_second & ((overlap >= 0.5) | (overlap_second >= 0.5))
+    reid = torch.full_like(box, -1)
+    reid[~near | ~near_second] = 0
+    reid[decided] = same[decided].long()
+
+    # The identity's box in the second frame, wherever it went.
+    agree = first.ids[:, :, None] == second.ids[:, None, :]
+    present = agree.any(dim=2) & (first.ids != 0)
+    partner = second.boxes_xyxy.gather(1, agree.to(torch.uint8).argmax(dim=2)[:, :, None].expand(-1, -1, 4))
+    index = box[:, :, None].expand(-1, -1, 4)
+    offsets = torch.cat([encode(boxes.gather(1, index), anchors) for boxes in (first.boxes_xyxy, partner)], dim=-1)
+    positive = cls == 1
+    second_counts = positive & present.gather(1, box)
+    mask = torch.stack([positive, second_counts], dim=-1).repeat_interleave(4, dim=-1)
+    return {"cls": cls, "reid": reid, "reg": offsets.masked_fill(~mask, 0), "reg_mask": mask}

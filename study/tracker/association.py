@@ -1,0 +1,159 @@
+"""Online association of paired detections: chaining through the previous frame, and memory of lost tracks."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, NonNegativeInt
+from scipy.optimize import linear_sum_assignment
+
+from study.config import Frozen
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Association(Frozen):
+    """Thresholds of the association.
+
+    A track is chained to a detection whose box in the *previous* frame overlaps it there; a track that missed frames is
+    extrapolated at constant velocity and compared in the current frame.
+    """
+
+    start_score: Fraction = 0.5  # a detection that no track explains starts one from this score on
+    keep_score: Fraction = 0.3  # a detection may continue a track from this score on
+    chain_iou: Fraction = 0.4
+    recover_iou: Fraction = 0.3
+    max_missed: NonNegativeInt = 10  # consecutive frames after which a lost track is forgotten
+    velocity_momentum: Fraction = 0.5
+
+
+@dataclass(frozen=True)
+class PairedDetections:
+    """Detections of one frame with their boxes in the frame before.
+
+    Attributes:
+        boxes_xyxy: float64 [N, 4] in the current frame.
+        previous_boxes_xyxy: float64 [N, 4] in the previous frame.
+        scores: float64 [N].
+    """
+
+    boxes_xyxy: np.ndarray
+    previous_boxes_xyxy: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass
+class _Track:
+    id: int
+    box: np.ndarray  # where it was last seen, or is believed to be
+    velocity: np.ndarray  # pixels a frame of the four box coordinates
+    missed: int = 0
+
+
+class Associator:
+    """Assigns identities to the detections of consecutive frames.
+
+    The chained tracker's scheme (Peng et al. 2020, section 3.4) made fully online: the pair is (this frame, the one
+    before), so that nothing waits for the next frame; misses are counted consecutively.
+    """
+
+    def __init__(self, config: Association) -> None:
+        self.config = config
+        self._tracks: list[_Track] = []
+        self._next_id = 1
+
+    def update(self, detections: PairedDetections) -> tuple[np.ndarray, np.ndarray]:
+        """Take the next frame's detections.
+
+        Returns:
+            Identities (int64 [K]) and indices (int64 [K]) of the detections that belong to a track.
+        """
+        config = self.config
+        usable = np.flatnonzero(detections.scores >= min(config.keep_score, config.start_score))
+        identity: dict[int, int] = {}
+
+        seen = [track for track in self._tracks if track.missed == 0]
+        free = self._link(seen, usable, detections.previous_boxes_xyxy, detections, config.chain_iou, identity)
+        for track in self._tracks:
+            if track.id not in identity.values():
+                track.box = track.box + track.velocity
+                track.missed += 1
+        lost = [track for track in self._tracks if track.missed > 0]
+        free = self._link(lost, free, detections.boxes_xyxy, detections, config.recover_iou, identity)
+
+        for index in free:
+            if detections.scores[index] >= config.start_score:
+                velocity = detections.boxes_xyxy[index] - detections.previous_boxes_xyxy[index]
+                self._tracks.append(_Track(self._next_id, detections.boxes_xyxy[index], velocity))
+                identity[int(index)] = self._next_id
+                self._next_id += 1
+        self._tracks = [track for track in self._tracks if track.missed <= config.max_missed]
+        indices = np.array(sorted(identity), dtype=np.int64)
+        return np.array([identity[int(i)] for i in indices], dtype=np.int64), indices
+
+    def _link(
+        self,
+        tracks: list[_Track],
+        candidates: np.ndarray,
+        compared_boxes: np.ndarray,
+        detections: PairedDetections,
+        min_iou: float,
+        identity: dict[int, int],
+    ) -> np.ndarray:
+        """Give tracks to candidates by maximum total IoU; returns the candidates left over."""
+        if not tracks or not len(candidates):
+            return candidates
+        overlaps = iou_matrix(np.stack([track.box for track in tracks]), compared_boxes[candidates])
+        rows, columns = linear_sum_assignment(np.where(overlaps >= min_iou, overlaps, 0), maximize=True)
+        taken = []
+        for row, column in zip(rows, columns, strict=True):
+            index = int(candidates[column])
+            if overlaps[row, column] < min_iou or detections.scores[index] < self.config.keep_score:
+                continue
+            track, box = tracks[row], detections.boxes_xyxy[index]
+            moved = box - detections.previous_boxes_xyxy[index]
+            momentum = self.config.velocity_momentum
+            track.velocity = momentum * track.velocity + (1 - momentum) * moved
+            track.box, track.missed = box, 0
+            identity[index] = track.id
+            taken.append(column)
+        return np.delete(candidates, taken)
+
+
+def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of xyxy boxes, [N, 4] and [M, 4] -> [N, M]."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    intersection = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
+    other_areas = np.prod(np.clip(others[:, 2:] - others[:, :2], 0, None), axis=1)
+    union = areas[:, None] + other_areas[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def soft_nms(
+    boxes_xyxy: np.ndarray, scores: np.ndarray, sigma: float, min_score: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian soft non-maximum suppression (Bodla et al. 2017, eq. 3 of section 3).
+
+    Args:
+        boxes_xyxy: float64 [N, 4].
+        scores: float64 [N].
+        sigma: width of the Gaussian over IoU.
+        min_score: boxes are dropped when their decayed score falls below.
+
+    Returns:
+        Indices of the boxes kept, best first, and their decayed scores.
+    """
+    overlaps = iou_matrix(boxes_xyxy, boxes_xyxy)
+    decayed = scores.astype(np.float64).copy()
+    left = decayed >= min_score
+    kept = []
+    while left.any():
+        best = int(np.where(left, decayed, -1).argmax())
+        kept.append(best)
+        left[best] = False
+        decayed[left] *= np.exp(-(overlaps[best, left] ** 2) / sigma)
+        left &= decayed >= min_score
+    order = np.array(kept, dtype=np.int64)
+    return order, decayed[order]

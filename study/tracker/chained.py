@@ -1,0 +1,238 @@
+"""`chained`: the chained tracker, pairs of frames in, paired boxes out.
+
+Peng et al. 2020 ("Chained-Tracker"), with the towers and losses of "Balancing Multiple Object Tracking Objectives based
+on Learned Weighting Factors". Deviations: group normalisation without pretrained parameters; association without
+waiting for the next frame (`study.tracker.association`).
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+from study.batch import PairBatch
+from study.config import Objective, TrackerConfig
+from study.errors import UserError
+from study.tracker import anchors
+from study.tracker.association import Association, Associator, Fraction, PairedDetections, soft_nms
+from study.tracker.backbone import RESNETS, ResNetBackbone, SmallBackbone, group_norm
+from study.tracker.base import FrameTracks, Tracker, TrainingOutput
+
+OUTPUTS = {"cls": 1, "reid": 1, "reg": 8}
+
+
+class Config(TrackerConfig):
+    """Architecture and inference of the chained tracker.
+
+    The defaults are a network for laptops. `paper()` is the published one.
+    """
+
+    backbone: Literal["small", "resnet18", "resnet34", "resnet50"] = "small"
+    width: Annotated[int, Field(ge=4, multiple_of=4)] = 16  # of the small backbone
+    pretrained: str | None = None  # "imagenet", or a file with a state dict of the ResNet
+    levels: tuple[Annotated[int, Field(ge=2, le=7)], ...] = (3, 4)  # of the pyramid; stride 2 ** level
+    fpn_channels: PositiveInt = 64
+    pair_fusion: Literal["concat", "halves"] = "concat"  # halves: half of each frame's channels
+    towers: tuple[Literal["cls", "reg", "reid"], ...] = ("cls", "reg", "reid")
+    tower_channels: PositiveInt = 64
+    tower_depth: PositiveInt = 4
+    tower_norm: bool = True
+    attention: bool = False  # the regression tower's input times sigmoid(reid) and sigmoid(cls)
+    anchors: Literal["data", "paper"] | tuple[tuple[float, float], ...] = "data"  # or (width, height) a level
+    candidate_score: Fraction = 0.05
+    nms_sigma: Annotated[float, Field(gt=0)] = 0.5
+    association: Association = Association()
+
+    @classmethod
+    def paper(cls, **changes: Any) -> "Config":
+        """The published architecture: ResNet-50, P3 to P7 of 256 channels, 512-channel tower inputs, attention."""
+        settings: dict[str, Any] = {
+            "backbone": "resnet50",
+            "levels": (3, 4, 5, 6, 7),
+            "fpn_channels": 256,
+            "tower_channels": 256,
+            "tower_norm": False,
+            "attention": True,
+            "anchors": "paper",
+        }
+        return cls(**(settings | changes))
+
+    def build(self, objective: Objective, statistics: Any) -> "ChainedTracker":
+        """Make the network.
+
+        Args:
+            objective: its task losses must need no tower that the network lacks.
+            statistics: widths and heights of the training boxes, for `anchors="data"`.
+
+        Raises:
+            UserError: settings that do not fit each other.
+        """
+        top = max(level for level in self.levels if level <= 5)
+        if list(self.levels) != list(range(self.levels[0], self.levels[-1] + 1)) or self.levels[-1] == 6:
+            raise UserError(
+                f"tracker.levels: expected consecutive levels ending at 5 or below, or at 7; found {self.levels}"
+            )
+        if self.pretrained and self.backbone not in RESNETS:
+            raise UserError(f"tracker.pretrained: only for {', '.join(RESNETS)}; found backbone {self.backbone!r}")
+        if self.attention and not {"cls", "reg", "reid"} <= set(self.towers):
+            raise UserError(f"tracker.attention: needs the towers cls, reg and reid; found {', '.join(self.towers)}")
+        if not {"cls", "reg"} <= set(self.towers):
+            raise UserError(f"tracker.towers: cls and reg are needed to track; found {', '.join(self.towers)}")
+        if isinstance(self.anchors, tuple):
+            shapes = list(self.anchors)
+        elif self.anchors == "paper":
+            shapes = anchors.paper_shapes([level for level in self.levels if level >= 3])
+        else:
+            shapes = anchors.shapes_from_data(statistics, len(self.levels))
+        if len(shapes) != len(self.levels):
+            raise UserError(
+                f"tracker.anchors: expected one shape for each of levels {self.levels}; found {len(shapes)}"
+            )
+        losses = {loss.name: loss.build() for loss in objective.task_losses}
+        for name, loss in losses.items():
+            if missing := set(loss.needs) - set(self.towers):
+                raise UserError(
+                    f"objective: task loss {name!r} needs the tower {min(missing)!r}; add it to tracker.towers"
+                )
+        backbone = (
+            SmallBackbone(self.width, top)
+            if self.backbone == "small"
+            else ResNetBackbone(self.backbone, self.pretrained)
+        )
+        return ChainedTracker(self, backbone, shapes, nn.ModuleDict(losses))
+
+
+class ChainedTracker(Tracker):
+    """Backbone, feature pyramid and up to three towers on the features of a pair."""
+
+    anchor_shapes: Tensor
+
+    def __init__(
+        self,
+        config: Config,
+        backbone: ResNetBackbone | SmallBackbone,
+        shapes: list[tuple[float, float]],
+        losses: nn.ModuleDict,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbone
+        self.fpn_levels = [level for level in config.levels if level <= 5]
+        inputs = [backbone.channels[level] for level in self.fpn_levels]
+        extra = LastLevelP6P7(inputs[-1], config.fpn_channels) if config.levels[-1] == 7 else None
+        self.fpn = FeaturePyramidNetwork(inputs, config.fpn_channels, extra)
+        width = config.fpn_channels * (2 if config.pair_fusion == "concat" else 1)
+        towers: dict[str, nn.Sequential] = {name: tower(config, width, OUTPUTS[name]) for name in config.towers}
+        self.losses = losses
+        self.register_buffer("anchor_shapes", torch.tensor(shapes, dtype=torch.float32))
+        for name in {"cls", "reid"} & set(config.towers):
+            # Focal loss starts from a prior of 0.01 (Lin et al. 2017, section 4.1).
+            nn.init.constant_(towers[name][-1].bias, -math.log(99))  # type: ignore[arg-type]
+        nn.init.zeros_(towers["reg"][-1].weight)  # type: ignore[arg-type]
+        self.towers = nn.ModuleDict(towers)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Pyramid maps of float images [B, 3, H, W] in 0-1, fine to coarse."""
+        normalised = (images - images.new_tensor(_MEAN)) / images.new_tensor(_STD)
+        maps = self.backbone(normalised)
+        return list(self.fpn({str(level): maps[level] for level in self.fpn_levels}).values())
+
+    def fuse(self, first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
+        """Pair features: what the towers see of two frames."""
+        if self.config.pair_fusion == "concat":
+            return [torch.cat(pair, dim=1) for pair in zip(first, second, strict=True)]
+        half = self.config.fpn_channels // 2
+        return [torch.cat([a[:, :half], b[:, half:]], dim=1) for a, b in zip(first, second, strict=True)]
+
+    def predict(self, pair_features: list[Tensor]) -> dict[str, Tensor]:
+        """Predictions of the towers, keys and shapes as in `study.losses.TaskLoss`, with the anchors."""
+        maps: dict[str, list[Tensor]] = {name: [] for name in self.config.towers}
+        for features in pair_features:
+            for name in ("cls", "reid"):
+                if name in maps:
+                    maps[name].append(self.towers[name](features))
+            if self.config.attention:
+                features = features * maps["reid"][-1].sigmoid() * maps["cls"][-1].sigmoid()
+            maps["reg"].append(self.towers["reg"](features))
+        predictions = {
+            name: torch.cat([m.flatten(2).transpose(1, 2) for m in levels], dim=1).float()
+            for name, levels in maps.items()
+        }
+        for name in {"cls", "reid"} & set(maps):
+            predictions[name] = predictions[name].squeeze(-1)
+        sizes = [(int(f.shape[2]), int(f.shape[3])) for f in pair_features]
+        predictions["anchors"] = anchors.grid(self.anchor_shapes, [2**level for level in self.config.levels], sizes)
+        return predictions
+
+    def forward(self, batch: PairBatch) -> TrainingOutput:
+        """Task losses of a batch of pairs."""
+        maps = self.features(torch.cat([batch.first_images, batch.second_images]))
+        count = len(batch)
+        pair_features = self.fuse([m[:count] for m in maps], [m[count:] for m in maps])
+        predictions = self.predict(pair_features)
+        targets = anchors.assign(predictions["anchors"], batch.first, batch.second)
+        losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
+        counts = {}
+        if "reid" in predictions:
+            asked = (targets["cls"] == 1) & (targets["reid"] >= 0)
+            right = asked & ((predictions["reid"] > 0) == (targets["reid"] == 1))
+            counts["id"] = (right.sum(), asked.sum())
+        return TrainingOutput(losses, pair_features, counts)
+
+    def online(self) -> "OnlineChained":
+        """Start on a new sequence."""
+        return OnlineChained(self)
+
+
+class OnlineChained:
+    """One sequence: the previous frame's features and the tracks so far. Every frame is encoded once."""
+
+    def __init__(self, network: ChainedTracker) -> None:
+        self.network = network
+        self._previous: list[Tensor] | None = None
+        self._associator = Associator(network.config.association)
+
+    @torch.inference_mode()
+    def update(self, image: Tensor) -> FrameTracks:
+        """Take the next frame; see `study.tracker.OnlineTracker`."""
+        network, config = self.network, self.network.config
+        features = network.features(image[None].float() / 255)
+        previous = self._previous or features
+        self._previous = features
+        predictions = network.predict(network.fuse(features, previous))
+        scores = predictions["cls"][0].sigmoid()
+        near = torch.nonzero(scores >= config.candidate_score).squeeze(1)
+        boxes = anchors.decode(predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1), predictions["anchors"][near])
+        first, second = boxes.double().cpu().numpy()
+        kept, decayed = soft_nms(first, scores[near].double().cpu().numpy(), config.nms_sigma, config.candidate_score)
+        detections = PairedDetections(first[kept], second[kept], decayed)
+        ids, index = self._associator.update(detections)
+        return FrameTracks(ids, detections.boxes_xyxy[index], decayed[index], detections.boxes_xyxy, decayed)
+
+
+def tower(config: Config, channels: int, outputs: int) -> nn.Sequential:
+    """Convolutions with ReLU, then one to the outputs."""
+    layers: list[nn.Module] = []
+    for _ in range(config.tower_depth):
+        layers.append(nn.Conv2d(channels, config.tower_channels, 3, padding=1))
+        if config.tower_norm:
+            layers.append(group_norm(config.tower_channels))
+        layers.append(nn.ReLU(inplace=True))
+        channels = config.tower_channels
+    layers.append(nn.Conv2d(channels, outputs, 3, padding=1))
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / (9 * layer.in_channels)) if config.tower_norm else 0.01)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    nn.init.normal_(layers[-1].weight, std=0.01)  # type: ignore[arg-type]
+    return nn.Sequential(*layers)
+
+
+# ImageNet's channel statistics, which torchvision's pretrained parameters expect.
+_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(3, 1, 1)
+_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32).reshape(3, 1, 1)

@@ -1,0 +1,26 @@
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = "MOT_TEST_DATA"
+SEQUENCES = ("ETH-Bahnhof", "KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(REAL_DATA):
+        return
+    real = [item for item in items if item.get_closest_marker("real_data")]
+    if real:
+        items[:] = [item for item in items if item not in real]
+        config.hook.pytest_deselected(items=real)
+        print(f"{REAL_DATA} is not set: {len(real)} tests on real sequences are deselected")
+
+
+@pytest.fixture(scope="session")
+def mot_test_data() -> Path:
+    """Folder with `mot/` and `metrics/`; set but incomplete fails."""
+    root = Path(os.environ[REAL_DATA])
+    missing = [name for name in SEQUENCES if not (root / "mot" / name / "gt" / "gt.txt").is_file()]
+    assert not missing, f"{REAL_DATA}={root} lacks the sequences {missing}"
+    return root

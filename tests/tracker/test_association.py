@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from study.tracker.association import Association, Associator, PairedDetections, iou_matrix, soft_nms
+
+
+def detections(*rows):
+    """From (x in this frame, x in the frame before, score)."""
+
+    def boxes(xs):
+        return np.array([[x, 0.0, x + 10, 30] for x in xs]).reshape(-1, 4)
+
+    return PairedDetections(boxes([r[0] for r in rows]), boxes([r[1] for r in rows]), np.array([r[2] for r in rows]))
+
+
+def run(frames, **settings):
+    associator = Associator(Association(**settings))
+    result = []
+    for rows in frames:
+        ids, index = associator.update(detections(*rows))
+        result.append({rows[i][0]: int(identity) for identity, i in zip(ids, index, strict=True)})
+    return result
+
+
+def test_chaining_follows_jumps_that_no_overlap_could():
+    assert run([[(0, 0, 0.9)], [(50, 0, 0.9)], [(100, 50, 0.9)]]) == [{0: 1}, {50: 1}, {100: 1}]
+
+
+def test_crossing_objects_keep_their_identities():
+    frames = [[(0, 0, 0.9), (40, 40, 0.9)], [(38, 2, 0.9), (3, 41, 0.9)]]
+    assert run(frames) == [{0: 1, 40: 2}, {38: 1, 3: 2}]
+
+
+def test_a_lost_track_is_recovered_at_constant_velocity():
+    frames = [[(0, 0, 0.9)], [(8, 0, 0.9)], [(16, 8, 0.9)], [], [], [(40, 90, 0.9)]]
+    assert run(frames, velocity_momentum=0.0)[-1] == {40: 1}
+
+
+def test_misses_are_counted_consecutively_and_a_track_is_forgotten():
+    seen, gap = [(0, 0, 0.9)], []
+    assert run([seen, gap, gap, seen, gap, gap, seen], max_missed=2)[-1] == {0: 1}
+    assert run([seen, gap, gap, gap, seen], max_missed=2)[-1] == {0: 2}
+
+
+def test_weak_detections_continue_tracks_but_start_none():
+    assert run([[(0, 0, 0.4)], [(0, 0, 0.6)], [(1, 0, 0.4)], [(1, 1, 0.1)]]) == [{}, {0: 1}, {1: 1}, {}]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_identities_are_unique_in_a_frame(seed):
+    random = np.random.default_rng(seed)
+    associator = Associator(Association())
+    for _ in range(30):
+        count = random.integers(0, 12)
+        boxes = random.uniform(0, 60, (count, 4))
+        boxes[:, 2:] = boxes[:, :2] + 20
+        before = boxes + random.normal(0, 4, (count, 4))
+        ids, index = associator.update(PairedDetections(boxes, before, random.random(count)))
+        assert len(set(ids)) == len(ids) == len(set(index))
+        assert (ids > 0).all()
+
+
+def test_iou_matrix_golden():
+    assert iou_matrix(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 1, 3, 3], [5, 5, 6, 6]])).tolist() == [[1 / 7, 0]]
+
+
+def test_soft_nms_decays_by_a_gaussian_of_the_overlap():
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10], [100, 0, 110, 10]])
+    order, scores = soft_nms(boxes, np.array([0.9, 0.8, 0.3]), sigma=0.5, min_score=0.01)
+    assert order.tolist() == [0, 2, 1]
+    assert scores == pytest.approx([0.9, 0.3, 0.8 * np.exp(-2)])
+    assert soft_nms(boxes, np.array([0.9, 0.8, 0.3]), sigma=0.5, min_score=0.2)[0].tolist() == [0, 2]
+
+
+def test_no_detections():
+    order, scores = soft_nms(np.zeros((0, 4)), np.zeros(0), 0.5, 0.1)
+    assert len(order) == len(scores) == 0
+    assert run([[], [(0, 0, 0.9)], []]) == [{}, {0: 1}, {}]
