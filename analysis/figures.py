@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.leaderboard import leaderboard
-from study.files import write_file
+from study.results import write_file
 
 _NUMBERED = 12
 """Configurations that are numbered and listed; the leaderboard has them all."""
@@ -89,6 +89,9 @@ def _draw_panel(axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: s
             markeredgecolor="white",
         )
         largest = max(largest, _draw_search(axes, trials, board, metric, str(kind), colours[str(kind)]))
+    if completed.empty:
+        axes.text(0.5, 0.5, "no completed trial", transform=axes.transAxes, ha="center", color="0.35")
+        axes.set_yticks([])
     typical = trials["device_seconds"].median()
     if typical > 0 and largest / typical >= _LOG_FROM:
         axes.set_xscale("log")
@@ -124,6 +127,7 @@ def _draw_search(
         va="bottom",
         fontsize=9,
         color="0.3",
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
     )
     return total
 

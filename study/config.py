@@ -6,6 +6,7 @@ is a class named `Config` in a module of its own, with a `build` method; the mod
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import pkgutil
 from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def _component(room: str, base: type[Component]) -> Any:
         try:
             return load_component(room, base, kind).model_validate(fields)
         except ValidationError as error:
-            raise ValueError(_describe(error)) from None
+            raise ValueError(describe(error)) from None
 
     return BeforeValidator(resolve)
 
@@ -109,18 +110,21 @@ def load_component(room: str, base: type[Component], kind: str) -> type[Componen
     Args:
         room: package that holds the built-in ones, for example `study.weighting`.
         base: class that the configuration must derive from.
-        kind: name of a module in `room`, or the full path of a module elsewhere.
+        kind: name of a module in `room`, or the full path of a module elsewhere on PYTHONPATH.
 
     Raises:
         UserError: no such module, or it has no `Config` deriving from `base`.
     """
-    path = kind if "." in kind else f"{room}.{kind}"
+    own = f"{room}.{kind}"
+    path = own if "." not in kind and importlib.util.find_spec(own) else kind
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:
         if error.name is None or not path.startswith(error.name):
             raise
-        raise UserError(f"kind: no module {path!r} can be imported; {nearest(kind, _built_in(room))}") from None
+        raise UserError(
+            f"kind: no module {kind!r} in {room} or on PYTHONPATH; {nearest(kind, _built_in(room))}"
+        ) from None
     config = getattr(module, "Config", None)
     if not (isinstance(config, type) and issubclass(config, base)):
         raise UserError(f"kind: {path} has no class 'Config' deriving from study.config.{base.__name__}")
@@ -317,10 +321,10 @@ def validate(model: type[Model], plain: Any, where: str) -> Model:
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        raise UserError(f"{where}: {_describe(error)}") from None
+        raise UserError(f"{where}: {describe(error)}") from None
 
 
-def _describe(error: ValidationError) -> str:
+def describe(error: ValidationError) -> str:
     """One line on the first mistake: its key, what was expected and what was found."""
     first, *others = error.errors()
     key = ".".join(str(part) for part in first["loc"])

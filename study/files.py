@@ -20,10 +20,17 @@ _FULL = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A place for files: `path` within `filesystem`. Can be pickled; a local path is absolute."""
+    """A place for files. Can be pickled.
+
+    Attributes:
+        filesystem: where it is.
+        path: within the filesystem; absolute if that is local.
+        address: the path if the filesystem is local, else the URI, which may hold credentials; `str` shows it without.
+    """
 
     filesystem: fs.FileSystem
     path: str
+    address: str
 
     @property
     def is_local(self) -> bool:
@@ -31,7 +38,11 @@ class Folder:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     def __truediv__(self, name: str) -> "Folder":
-        return Folder(self.filesystem, f"{self.path}/{name}")
+        before, query = _split_query(self.address)
+        return Folder(self.filesystem, f"{self.path}/{name}", f"{before}/{name}{query}")
+
+    def __str__(self) -> str:
+        return self.path if self.is_local else f"{self.address.partition(':')[0]}://{self.path}"
 
     def create(self) -> None:
         """Make the folder and those above it.
@@ -42,9 +53,9 @@ class Folder:
         try:
             self.filesystem.create_dir(self.path, recursive=True)
         except (OSError, pa.ArrowException) as error:
-            raise _unwritable(self.path, error) from None
+            raise _unwritable(str(self), error) from None
         if self.is_local and not os.access(self.path, os.W_OK | os.X_OK):
-            raise UserError(f"cannot write to {self.path}: no permission; choose another folder")
+            raise UserError(f"cannot write to {self}: no permission; choose another --results folder")
 
     def names(self, suffix: str) -> list[str]:
         """Sorted names of the files in this folder that end in `suffix`; none if there is no such folder."""
@@ -60,7 +71,7 @@ class Folder:
         except NotADirectoryError:
             return []
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot read {self.path}: {_reason(error)}") from None
+            raise UserError(f"cannot read {self}: {_reason(error)}") from None
         return [(info.base_name, info.type) for info in found if not info.base_name.startswith(".")]
 
     def read(self, name: str) -> bytes | None:
@@ -75,7 +86,7 @@ class Folder:
         except FileNotFoundError:
             return None
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot read {self.path}/{name}: {_reason(error)}") from None
+            raise UserError(f"cannot read {self / name}: {_reason(error)}") from None
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file in place of the one before it; whoever reads sees the old one or the new one, whole.
@@ -93,7 +104,7 @@ class Folder:
                 with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
                     stream.write(data)
         except (OSError, pa.ArrowException) as error:
-            raise _unwritable(f"{self.path}/{name}", error) from None
+            raise _unwritable(str(self / name), error) from None
 
     def delete(self, name: str) -> None:
         """Remove a file, and what a killed writer left of it; nothing happens if there is none."""
@@ -112,20 +123,32 @@ def open_folder(place: str | Path) -> Folder:
         UserError: the URI cannot be understood.
     """
     if "://" not in str(place):
-        return Folder(fs.LocalFileSystem(), str(Path(place).expanduser().absolute()))
+        path = str(Path(place).expanduser().absolute())
+        return Folder(fs.LocalFileSystem(), path, path)
     try:
         filesystem, path = fs.FileSystem.from_uri(str(place))
     except (OSError, pa.ArrowException) as error:
         raise UserError(
             f"{place}: not a folder that can be opened ({_reason(error)}); give a path, s3:// or gs://"
         ) from None
-    return Folder(filesystem, path.rstrip("/"))
+    path = path.rstrip("/")
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return Folder(filesystem, path, path)
+    before, query = _split_query(str(place))
+    return Folder(filesystem, path, before.rstrip("/") + query)
 
 
 def write_file(path: str | Path, data: bytes) -> None:
     """Write one file as `Folder.write` does; its folder is made if need be."""
-    place, _, name = str(path).rpartition("/")
-    open_folder(place or ".").write(name, data)
+    before, query = _split_query(str(path))
+    folder, _, name = before.rpartition("/")
+    open_folder(f"{folder or '.'}{query}").write(name, data)
+
+
+def _split_query(address: str) -> tuple[str, str]:
+    """A URI before its query, and the query with its question mark."""
+    before, mark, query = address.partition("?") if "://" in address else (address, "", "")
+    return before, mark + query
 
 
 def _replace(folder: Path, name: str, data: bytes) -> None:

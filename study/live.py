@@ -61,7 +61,9 @@ class Display:
                 self.epochs_done += 1
                 self.left[trial.trial_id] = epochs - epoch
                 self._consider(metrics.get("val_mota"), trial)
-                figures = f"epoch {epoch}/{epochs} {_figures(metrics)} ({_duration(seconds)})"
+                figures = " ".join(
+                    filter(None, [f"epoch {epoch}/{epochs}", _figures(metrics), f"({_duration(seconds)})"])
+                )
                 self.running[trial.trial_id] = (trial, epoch, Text(figures))
                 self._say(trial, f"{figures}, ETA {self.eta}", keep=False)
             case TrialEnded(trial, row):
@@ -70,8 +72,12 @@ class Display:
                 self.ended += 1
                 self._consider(row.get("val_mota"), trial)
                 error = f": {row['error']}" if row.get("error") else ""
-                cost = f", {row.get('device_seconds') or 0:.0f} device-seconds"
-                self._say(trial, f"{row['status']}{error} {_figures(row)}{cost}", keep=True)
+                parts = [
+                    f"{row['status']}{error}",
+                    _figures(row),
+                    f"{row.get('device_seconds') or 0:.0f} device-seconds",
+                ]
+                self._say(trial, ", ".join(filter(None, parts)), keep=True)
             case Note(text):
                 self._show(Text(text), keep=True)
 

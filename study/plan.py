@@ -44,6 +44,7 @@ class Plan:
         predicted_device_seconds: by trial_id, cost of a whole trial; None where nothing is known.
         prediction_basis: how that was predicted.
         changed: by trial_id, how code and packages of finished trials differ from those of now.
+        restart: ids of finished trials that are to run again; `ResultStore.discard` each before its first attempt.
     """
 
     study: Study
@@ -55,6 +56,7 @@ class Plan:
     predicted_device_seconds: Mapping[str, float | None]
     prediction_basis: str
     changed: Mapping[str, str]
+    restart: frozenset[str]
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -81,6 +83,7 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     """
     from study.data import read_splits
 
+    study = _with_absolute_root(study)
     configurations = study.configurations()
     varying = _varying([flatten(configuration.resolved()) for configuration in configurations])
     _refuse_equal(study, configurations)
@@ -95,8 +98,18 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in DONE]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
-    done = frozenset(trial.trial_id for trial in finished if not (rerun_changed and trial.trial_id in changed))
-    return Plan(study, splits, cache_dir, trials, done, varying, predicted, basis, changed)
+    restart = frozenset(changed) if rerun_changed else frozenset()
+    done = frozenset(trial.trial_id for trial in finished) - restart
+    return Plan(study, splits, cache_dir, trials, done, varying, predicted, basis, changed, restart)
+
+
+def _with_absolute_root(study: Study) -> Study:
+    """The study with a data folder that other processes, in other working directories, find too."""
+    root = study.data.root
+    if root is None or root.startswith("synthetic:"):
+        return study
+    data = study.data.model_copy(update={"root": str(Path(root).expanduser().absolute())})
+    return study.model_copy(update={"data": data})
 
 
 def _varying(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _DECIDES_NOTHING = {
     "run.py",
     "schema.py",
     "studies.py",
+    "summary.py",
     "track.py",
 }
 """Parts of this package that have no say in what a trial computes; changes to them leave `code_hash` alone."""

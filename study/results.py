@@ -4,12 +4,14 @@
     results/<study>/steps/<trial_id>.parquet        one file a trial, also epochs/ and sequences/
     results/<study>/ledger/<entry_id>.parquet       time that devices were held
     results/<study>/checkpoints/<trial_id>/*.pt     and logs/<trial_id>.log
+    results/<study>/data/<data_hash>.json           manifest of the data that were read
 
 A trial's file is replaced as a whole by one that holds more, so rows appear once, whatever is killed when.
 """
 
 import json
 import math
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -20,12 +22,12 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from study.errors import UserError
-from study.files import Folder, open_folder
+from study.files import Folder, open_folder, write_file
 from study.provenance import provenance
 from study.rows import cell, cost, flatten, label, trial_row
 from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
 
-__all__ = ["ResultStore", "comparable", "cost", "flatten", "label", "load", "provenance", "trial_row"]
+__all__ = ["ResultStore", "comparable", "cost", "flatten", "label", "load", "provenance", "trial_row", "write_file"]
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
@@ -47,7 +49,8 @@ class ResultStore:
         self.study = study
         self.folder = open_folder(root) / study
         if create:
-            for table in TABLES:
+            self.folder.create()
+            for table in TABLES if self.folder.is_local else ():
                 (self.folder / table).create()
 
     def write_trial(self, row: Mapping[str, Any]) -> None:
@@ -72,7 +75,7 @@ class ResultStore:
     def read_rows(self, table: RowTable, trial_id: str) -> list[dict[str, Any]]:
         """A trial's rows of a table, in the order they were written; none if there are none yet."""
         data = (self.folder / table).read(f"{trial_id}.parquet")
-        return [] if data is None else _parse(data, f"{self.folder.path}/{table}/{trial_id}.parquet").to_pylist()
+        return [] if data is None else _parse(data, f"{self.folder}/{table}/{trial_id}.parquet").to_pylist()
 
     def write_ledger(self, entry: Mapping[str, Any]) -> None:
         """Write an entry on held devices, in place of the one with the same `entry_id`."""
@@ -94,11 +97,17 @@ class ResultStore:
         """Remove a state of a trial, if there is one."""
         (self.folder / "checkpoints" / trial_id).delete(f"{name}.pt")
 
+    def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
+        """Keep what was read under a data hash, as JSON in `data/`."""
+        (self.folder / "data").write(f"{data_hash}.json", json.dumps(manifest, indent=1).encode())
+
     def discard(self, trial_id: str) -> None:
-        """Forget a trial: its rows, its checkpoints and what it cost."""
+        """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""
         for table in (*_ROW_TABLES, "trials"):
             (self.folder / table).delete(f"{trial_id}.parquet")
         for entry in self.ledger(trial_id):
+            renamed = f"superseded-{uuid.uuid4().hex[:8]}-{entry['entry_id']}"
+            self.write_ledger({**entry, "entry_id": renamed, "trial_id": None, "kind": "superseded"})
             (self.folder / "ledger").delete(f"{entry['entry_id']}.parquet")
         checkpoints = self.folder / "checkpoints" / trial_id
         for name in checkpoints.names(".pt"):
@@ -118,9 +127,7 @@ class ResultStore:
     def _read_all(self, table: Table) -> list[dict[str, Any]]:
         folder = self.folder / table
         read = ((name, folder.read(name)) for name in folder.names(".parquet"))
-        return [
-            row for name, data in read if data is not None for row in _parse(data, f"{folder.path}/{name}").to_pylist()
-        ]
+        return [row for name, data in read if data is not None for row in _parse(data, f"{folder}/{name}").to_pylist()]
 
 
 @overload

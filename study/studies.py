@@ -10,7 +10,7 @@ from types import ModuleType
 from pydantic import ValidationError
 
 import search_spaces
-from study.config import Study, _describe
+from study.config import Study, describe
 from study.errors import UserError, nearest
 
 
@@ -68,7 +68,7 @@ def _execute(path: Path) -> ModuleType:
     except SyntaxError as error:
         raise UserError(f"{error.filename}:{error.lineno}: {error.msg}") from None
     except ValidationError as error:
-        raise UserError(f"{_place(path, error)}: {error.title}: {_describe(error)}") from None
+        raise UserError(f"{_place(path, error)}: {error.title}: {describe(error)}") from None
     except UserError as error:
         raise UserError(f"{_place(path, error)}: {error}") from None
     except Exception as error:

@@ -1,4 +1,8 @@
 import os
+
+# One thread a process: tests run small networks, often several processes at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import pytest

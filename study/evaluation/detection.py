@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from study.boxes import box_iou
 from study.motfile import GroundTruth
 
 MIN_IOU = 0.5
@@ -53,7 +54,7 @@ def match_detections(
         mine = np.flatnonzero(frames == frame)
         mine = mine[np.argsort(-scores[mine], kind="stable")]
         rows = np.flatnonzero(ground_truth.frames == frame)
-        overlaps = _iou(boxes_xyxy[mine], ground_truth.boxes_xyxy[rows])
+        overlaps = box_iou(boxes_xyxy[mine], ground_truth.boxes_xyxy[rows])
         free = np.ones(len(rows), dtype=bool)
         for detection, overlap in zip(mine, overlaps, strict=True):
             wanted = np.where(free & evaluated[rows], overlap, 0)
@@ -76,11 +77,3 @@ def average_precision(counts: DetectionCounts) -> float:
     precision = true_positives / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((envelope * hits).sum() / counts.num_objects)
-
-
-def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    intersection = np.prod(np.clip(high - low, 0, None), axis=2)
-    union = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, None] + np.prod(others[:, 2:] - others[:, :2], axis=1)
-    return np.divide(intersection, union - intersection, out=np.zeros_like(intersection), where=intersection > 0)

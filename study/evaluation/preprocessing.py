@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from study.boxes import box_iou
 from study.motfile import Format, GroundTruth, Tracks
 
 IOU_THRESHOLD = 0.5
@@ -70,16 +71,6 @@ def preprocess(ground_truth: GroundTruth, tracks: Tracks) -> Overlaps:
     objects, num_objects = _renumbered(ground_truth.frames[evaluated], ground_truth.ids[evaluated], frames)
     track_numbers, num_tracks = _renumbered(tracks.frames[kept], tracks.ids[kept], frames)
     return Overlaps(objects, track_numbers, ious, num_objects, num_tracks)
-
-
-def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes_xyxy [N, 4] and [M, 4], shape [N, M]; 0 where a box has no area."""
-    lower = np.maximum(first[:, None, :2], second[None, :, :2])
-    upper = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    intersection = np.maximum(upper - lower, 0).prod(axis=2)
-    area_first, area_second = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second))
-    union = area_first[:, None] + area_second[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > _EPSILON)
 
 
 def match(iou: np.ndarray, preferred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

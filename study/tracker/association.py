@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 from scipy.optimize import linear_sum_assignment
 
+from study.boxes import box_iou
 from study.config import Frozen
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -103,7 +104,7 @@ class Associator:
         """Give tracks to candidates by maximum total IoU; returns the candidates left over."""
         if not tracks or not len(candidates):
             return candidates
-        overlaps = iou_matrix(np.stack([track.box for track in tracks]), compared_boxes[candidates])
+        overlaps = box_iou(np.stack([track.box for track in tracks]), compared_boxes[candidates])
         rows, columns = linear_sum_assignment(np.where(overlaps >= min_iou, overlaps, 0), maximize=True)
         taken = []
         for row, column in zip(rows, columns, strict=True):
@@ -120,17 +121,6 @@ class Associator:
         return np.delete(candidates, taken)
 
 
-def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of xyxy boxes, [N, 4] and [M, 4] -> [N, M]."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    intersection = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    other_areas = np.prod(np.clip(others[:, 2:] - others[:, :2], 0, None), axis=1)
-    union = areas[:, None] + other_areas[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-
-
 def soft_nms(
     boxes_xyxy: np.ndarray, scores: np.ndarray, sigma: float, min_score: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +135,7 @@ def soft_nms(
     Returns:
         Indices of the boxes kept, best first, and their decayed scores.
     """
-    overlaps = iou_matrix(boxes_xyxy, boxes_xyxy)
+    overlaps = box_iou(boxes_xyxy, boxes_xyxy)
     decayed = scores.astype(np.float64).copy()
     left = decayed >= min_score
     kept = []

@@ -127,18 +127,18 @@ def _text(box, decimals):
     return ",".join(f"{value:.{decimals}f}" for value in box)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("benchmark", FORMATS)
-def test_random_tracks(case, benchmark, seed):
+def test_random_tracks_in_any_order_of_lines(case, benchmark, seed):
     rng = np.random.default_rng([seed, FORMATS.index(benchmark)])
     for number, (num_frames, num_objects, arena) in enumerate([(30, 3, 300), (40, 15, 100), (60, 8, 200), (2, 40, 60)]):
-        case.add(
-            f"{benchmark}-{number:02}", *draw(rng, benchmark, num_frames, num_objects, arena, decimals=3), num_frames
-        )
+        drawn = draw(rng, benchmark, num_frames, num_objects, arena, decimals=3)
+        truth, result = ("".join(rng.permutation(text.splitlines(keepends=True))) for text in drawn)
+        case.add(f"{benchmark}-{number:02}", truth, result, num_frames)
     assert_equal(case.ours(), case.trackeval(benchmark))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("benchmark", FORMATS)
 def test_random_tracks_on_whole_pixels_with_equal_overlaps(case, benchmark, seed):
     rng = np.random.default_rng([100 + seed, FORMATS.index(benchmark)])

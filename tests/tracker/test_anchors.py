@@ -18,7 +18,7 @@ def frame(*objects):
 def test_decode_inverts_encode():
     generator = torch.Generator().manual_seed(0)
     low = torch.rand(7, 4, 2, generator=generator) * 100
-    boxes = torch.cat([low, low + 1 + torch.rand(7, 4, 2, generator=generator) * 60], dim=-1)
+    boxes = torch.cat([low, low + 4 + torch.rand(7, 4, 2, generator=generator) * 60], dim=-1)
     torch.testing.assert_close(anchors.decode(anchors.encode(boxes, ANCHORS), ANCHORS), boxes, atol=1e-3, rtol=1e-5)
 
 

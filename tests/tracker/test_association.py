@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from study.tracker.association import Association, Associator, PairedDetections, iou_matrix, soft_nms
+from study.tracker.association import Association, Associator, PairedDetections, soft_nms
 
 
 def detections(*rows):
@@ -58,10 +58,6 @@ def test_identities_are_unique_in_a_frame(seed):
         ids, index = associator.update(PairedDetections(boxes, before, random.random(count)))
         assert len(set(ids)) == len(ids) == len(set(index))
         assert (ids > 0).all()
-
-
-def test_iou_matrix_golden():
-    assert iou_matrix(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 1, 3, 3], [5, 5, 6, 6]])).tolist() == [[1 / 7, 0]]
 
 
 def test_soft_nms_decays_by_a_gaussian_of_the_overlap():

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.data.figures import Look, between, pick, random_look
-from study.data.scenery import Camera
+from study.data.street.looks import Look, between, pick, random_look
+from study.data.street.scenery import Camera
 
 _BEFORE = 60  # frames walked before and after the sequence, so that people enter and leave it
 
@@ -56,11 +56,13 @@ def populate(
         frames: length of the sequence.
     """
     walkers: list[Walker] = []
-    for _ in range(round(crowd.people * (frames + 36) / 46)):
+    frames_in_view = 0
+    while frames_in_view < crowd.people * frames:
         speed = between(rng, *crowd.speed) / crowd.frame_rate
         track = _track(rng, speed, frames)
         at = int(rng.integers(-18, frames + 18))
-        depth = float(rng.random())
+        depth = between(rng, 0.0, 1.0)
+        depth = depth * depth * (3 - 2 * depth)  # more people near and far than between: boxes of many sizes
         z = 1 / (depth / near_m + (1 - depth) / camera.far_m)
         x = (between(rng, 0.0, width) - camera.centre) * z / camera.focal
         members = int(rng.integers(2, 4)) if rng.random() < crowd.group_share / 2 else 1
@@ -70,6 +72,7 @@ def populate(
             walkers.append(
                 Walker(look, _placed(track, at, (x + beside[0], z + beside[1]), near_m, 0.93 * camera.far_m))
             )
+            frames_in_view += sum(0 <= camera.ground(s.x_m, s.z_m)[0] < width for s in walkers[-1].steps)
     return walkers
 
 
@@ -84,7 +87,7 @@ def _heading(rng: np.random.Generator) -> tuple[float, float]:
 def _track(rng: np.random.Generator, speed: float, frames: int) -> list[Step]:
     """Steps from `_BEFORE` frames before the sequence to as many after it, starting at the origin."""
     heading, slow = _heading(rng), 1.0
-    stop_at = int(rng.integers(0, frames)) if rng.random() < 0.35 else None
+    stop_at = int(rng.integers(0, frames)) if rng.random() < 0.3 else None
     stop_for = int(rng.integers(6, 24))
     turn_at = int(rng.integers(0, frames)) if rng.random() < 0.25 else None
     reach = between(rng, 0.4, 1.0) if rng.random() < 0.4 else 0.0

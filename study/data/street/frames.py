@@ -1,40 +1,42 @@
 """A synthetic street: frames of people and things before a moving camera, and the annotations they give."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from study.data import figures
-from study.data.drawing import Part, Sprite, compose, disc, render
-from study.data.figures import CLOTHES, Pose, between, pick, random_look
-from study.data.scenery import Camera, View, camera_path, draw_scenery
-from study.data.walks import Crowd, Step, Walker, populate
+from study.data.street.drawing import Sprite, compose, disc, render
+from study.data.street.figures import person
+from study.data.street.looks import Pose, between
+from study.data.street.placing import PEDESTRIAN, REFLECTION, place_distractors, place_occluders
+from study.data.street.scenery import CAMERA_KINDS, Camera, View, camera_path, draw_scenery
+from study.data.street.walks import Crowd, Step, Walker, populate
 
-PEDESTRIAN, CAR, STATIC_PERSON, DISTRACTOR, OCCLUDER_ON_GROUND, OCCLUDER, REFLECTION = 1, 3, 7, 8, 10, 11, 12
 MIN_VISIBILITY = 0.15  # a pedestrian seen less is annotated but not evaluated
 MIN_PIXELS_INSIDE = 3  # of a box's width and height within the image, for the same
+_CROWDING = (0.0, -1.3, 1.0, -0.4, 0.4)  # of successive sequences, times the spread
 
 
 @dataclass(frozen=True)
 class Difficulty:
     """What makes a street hard to track. Motion in pixels a frame, speeds in metres a second, shares 0-1."""
 
-    frame_rate: int = 8
-    people: float = 7.0  # expected in view, before a sequence's own factor
-    crowd_spread: float = 0.5  # that factor is between 1 - spread and 1 + spread
-    speed: tuple[float, float] = (0.6, 1.9)
-    plain_share: float = 0.4  # of people who carry nothing
+    frame_rate: int = 7
+    people: float = 5.5  # in view on average, standing before or behind each other
+    crowd_spread: float = 0.6  # how much sequences differ in that, as a share
+    speed: tuple[float, float] = (0.5, 1.7)
+    plain_share: float = 0.28  # of people who carry nothing
     group_share: float = 0.4  # of people who walk with others
-    camera_motion: float = 1.0
-    occluders: int = 3
+    camera_motion: float = 0.8
+    occluders: int = 2
     distractors: int = 2
     clutter: int = 6
     light_spread: float = 0.25  # of a sequence's gain
     shadow: float = 0.35
     noise: int = 5  # largest deviation of a pixel
     blurred_share: float = 0.3  # of sequences
+    mirroring_share: float = 0.4  # of sequences, whose shop windows mirror people
 
 
 class Row(NamedTuple):
@@ -54,16 +56,6 @@ class Frame(NamedTuple):
     rows: list[Row]
 
 
-@dataclass(frozen=True, eq=False)
-class _Thing:
-    """Something that stands still; `parts(x, y, pixels_per_metre)` draws it."""
-
-    class_id: int
-    x_m: float
-    z_m: float
-    parts: Callable[[float, float, float], list[Part]]
-
-
 class _Actor(NamedTuple):
     key: object
     class_id: int
@@ -80,28 +72,35 @@ class Street:
         size: width, height of the images in pixels.
         frames: length of the sequence.
         difficulty: what to draw.
+        variant: number of the sequence; crowding and camera go round with it, so that every split has all kinds.
     """
 
-    def __init__(self, rng: np.random.Generator, size: tuple[int, int], frames: int, difficulty: Difficulty) -> None:
+    def __init__(
+        self, rng: np.random.Generator, size: tuple[int, int], frames: int, difficulty: Difficulty, variant: int
+    ) -> None:
         width, height = size
-        self._rng, self._size, self._frames, self._difficulty = rng, size, frames, difficulty
-        far_scale = between(rng, 0.15, 0.175) * height  # pixels a metre at the facades
-        near_scale = between(rng, 0.36, 0.43) * height
+        self._rng, self._size, self._difficulty = rng, size, difficulty
+        far_scale = between(rng, 0.135, 0.165) * height  # pixels a metre at the facades
+        near_scale = between(rng, 0.4, 0.46) * height
         base, eye, focal = between(rng, 0.4, 0.54) * height, between(rng, 1.6, 2.5), between(rng, 0.8, 1.0) * width
         self._camera = Camera(focal, eye, base - far_scale * eye, width / 2, focal / far_scale)
         near_m = focal / near_scale
         self._scenery = draw_scenery(rng, self._camera, size, difficulty.clutter, difficulty.shadow)
-        self._views = camera_path(rng, frames, difficulty.camera_motion)
-        people = difficulty.people * between(rng, 1 - difficulty.crowd_spread, 1 + difficulty.crowd_spread)
+        self._views = camera_path(rng, CAMERA_KINDS[variant % len(CAMERA_KINDS)], frames, difficulty.camera_motion)
+        people = difficulty.people * (1 + difficulty.crowd_spread * _CROWDING[variant % len(_CROWDING)])
         crowd = Crowd(people, difficulty.speed, difficulty.plain_share, difficulty.group_share, difficulty.frame_rate)
         self._walkers = populate(rng, crowd, self._camera, near_m, width, frames)
-        self._things = [*self._occluders(near_m), *self._distractors()]
+        self._things = [
+            *place_occluders(rng, self._camera, width, near_m, difficulty.occluders),
+            *place_distractors(rng, self._camera, width, self._scenery.panes, difficulty.distractors),
+        ]
         spread = difficulty.light_spread
-        gain, slope = between(rng, 1 - spread, 1 + 0.6 * spread), between(rng, -spread, spread)
+        gain, slope = between(rng, 1.15 - spread, 1.15 + spread), between(rng, -spread, spread)
         tint = np.asarray([between(rng, 0.94, 1.06) for _ in range(3)])
         across = 1 + slope * (np.arange(width) / width - 0.5)
         self._light = (gain * across[:, None] * tint).astype(np.float32)  # [W, 3]
         self._blurred = rng.random() < difficulty.blurred_share
+        self._mirroring = rng.random() < difficulty.mirroring_share
         self._idents: dict[object, int] = {}
 
     def frames(self) -> Iterator[Frame]:
@@ -124,8 +123,8 @@ class Street:
             step = walker.steps[index]
             x, y, m = self._project(step.x_m, step.z_m, view)
             h = walker.look.height_m * m
-            if -h < x < self._size[0] + h:
-                sprite = render(figures.person(walker.look, _pose(walker, step, x, y, h)))
+            if self._in_sight(x, h):
+                sprite = render(person(walker.look, _pose(walker, step, x, y, h)))
                 shadow = render([disc(x + 0.1 * h, y - 0.01 * h, 0.05 * h, (0, 0, 0), 4.0)])
                 actors.append(_Actor(walker, PEDESTRIAN, step.z_m, sprite, shadow))
         return sorted(actors, key=lambda actor: -actor.z_m)
@@ -160,15 +159,15 @@ class Street:
     def _reflections(self, image: np.ndarray, glass: np.ndarray, index: int, view: View) -> list[Row]:
         """Faint images of passers-by in the shop windows, as far behind the facade as they are before it."""
         rows = []
-        for walker in self._walkers:
+        for walker in self._walkers if self._mirroring else ():
             step = walker.steps[index]
             z = 2 * self._camera.far_m - step.z_m
             x, y, m = self._project(step.x_m, z, view)
             h = walker.look.height_m * m
-            if step.z_m < 0.6 * self._camera.far_m or not -h < x < self._size[0] + h:
+            if step.z_m < 0.7 * self._camera.far_m or not self._in_sight(x, h):
                 continue
             turned = step._replace(heading_z=-step.heading_z)
-            sprite = render(figures.person(walker.look, _pose(walker, turned, x, y, h)))
+            sprite = render(person(walker.look, _pose(walker, turned, x, y, h)))
             at_rows, at_columns, silhouette = compose(image, sprite, 0.35 * glass)
             mirrored = int((silhouette & (glass[at_rows, at_columns] >= 0.5)).sum()) / int(sprite.silhouette.sum())
             if mirrored >= 0.3:
@@ -182,6 +181,10 @@ class Street:
         x, y = cx + view.zoom * (u - cx) + view.shift_x, cy + view.zoom * (v - cy) + view.shift_y
         return x, y, view.zoom * self._camera.pixels_per_metre(z_m)
 
+    def _in_sight(self, x: float, h: float) -> bool:
+        """Whether somebody at column x may reach into the image; pushchairs reach farthest, 0.66 of a height."""
+        return -0.7 * h < x < self._size[0] + 0.7 * h
+
     def _expose(self, image: np.ndarray) -> np.ndarray:
         """Light, lens and sensor: uint8 [H, W, 3]."""
         image = image * self._light * np.float32(between(self._rng, 0.97, 1.03))
@@ -189,63 +192,11 @@ class Street:
             image[:, 1:-1] = (image[:, :-2] + 2 * image[:, 1:-1] + image[:, 2:]) / 4
             image[1:-1] = (image[:-2] + 2 * image[1:-1] + image[2:]) / 4
         noise = self._difficulty.noise
-        if noise:
-            image += self._rng.integers(-noise, noise + 1, image.shape)
+        image += self._rng.integers(-noise, noise + 1, image.shape)
         return np.clip(np.floor(image + np.float32(0.5)), 0, 255).astype(np.uint8)
-
-    def _at(self, z_low: float, z_high: float) -> tuple[float, float]:
-        """A random ground point in view, between two distances."""
-        z = between(self._rng, z_low, z_high)
-        return (between(self._rng, 0.03, 0.97) * self._size[0] - self._camera.centre) * z / self._camera.focal, z
-
-    def _occluders(self, near_m: float) -> list[_Thing]:
-        rng, far, things = self._rng, self._camera.far_m, []
-        for _ in range(self._difficulty.occluders):
-            kind, colour = pick(rng, ("pole", "pole", "bush", "car", "bin")), pick(rng, CLOTHES)
-            if kind == "car":
-                things.append(_Thing(CAR, *self._at(0.55 * far, 0.85 * far), _coloured(figures.car, colour)))
-            elif kind == "bush":
-                leaves = [
-                    (between(rng, -0.6, 0.6), between(rng, 0.15, 0.75), between(rng, 0.15, 0.32)) for _ in range(16)
-                ]
-                spot = self._at(1.1 * near_m, 0.8 * far)
-                things.append(_Thing(OCCLUDER_ON_GROUND, *spot, _leafy(leaves)))
-            else:
-                draw = figures.pole if kind == "pole" else figures.bin_
-                spot = self._at(1.1 * near_m, 0.8 * far)
-                things.append(
-                    _Thing(OCCLUDER if kind == "pole" else OCCLUDER_ON_GROUND, *spot, _coloured(draw, colour))
-                )
-        return things
-
-    def _distractors(self) -> list[_Thing]:
-        rng, far, things = self._rng, self._camera.far_m, []
-        for _ in range(self._difficulty.distractors):
-            kind, look = pick(rng, ("mannequin", "poster", "seated")), random_look(rng, 1.0)
-            if kind == "seated":
-                things.append(_Thing(STATIC_PERSON, *self._at(0.65 * far, 0.9 * far), _still(figures.seated, look)))
-            elif kind == "mannequin" and self._scenery.panes:
-                left, right = pick(rng, self._scenery.panes)
-                x = between(rng, left + 0.3, right - 0.3)
-                things.append(_Thing(DISTRACTOR, x, far, _still(figures.mannequin, look)))
-            else:
-                things.append(_Thing(DISTRACTOR, *self._at(far, far), _still(figures.poster, look)))
-        return things
-
-
-def _coloured(draw: Callable[..., list[Part]], colour: figures.Colour) -> Callable[[float, float, float], list[Part]]:
-    return lambda x, y, m: draw(x, y, m, colour)
-
-
-def _leafy(leaves: list[tuple[float, float, float]]) -> Callable[[float, float, float], list[Part]]:
-    return lambda x, y, m: figures.bush(x, y, m, leaves)
-
-
-def _still(draw: Callable[..., list[Part]], look: figures.Look) -> Callable[[float, float, float], list[Part]]:
-    return lambda x, y, m: draw(look, x, y, look.height_m * m)
 
 
 def _pose(walker: Walker, step: Step, x: float, y: float, h: float) -> Pose:
-    cycles = step.walked_m / (4 * walker.look.stride * walker.look.height_m)
+    cycles = step.walked_m / (0.75 * walker.look.height_m)
     facing = 1 if step.heading_x >= 0 else -1
     return Pose(x, y, h, facing, abs(step.heading_x), step.heading_z < 0, cycles, step.moving, step.reach)

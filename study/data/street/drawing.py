@@ -6,12 +6,15 @@ the same pixels on every machine.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 Colour = tuple[float, float, float]
 Pattern = Literal["plain", "stripes", "bars", "checks", "two_tone"]
+
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 class Part(NamedTuple):
@@ -70,8 +73,8 @@ class Sprite:
 
 def wave(turns: float) -> float:
     """A parabolic stand-in for sin(2 pi turns), exactly rounded."""
-    part = turns - np.floor(turns)
-    return float(16 * part * (0.5 - part) if part < 0.5 else -16 * (part - 0.5) * (1 - part))
+    part = turns - floor(turns)
+    return 16 * part * (0.5 - part) if part < 0.5 else -16 * (part - 0.5) * (1 - part)
 
 
 def disc(x: float, y: float, radius: float, colour: Colour, stretch: float = 1.0) -> Part:
@@ -100,55 +103,49 @@ def render(parts: Sequence[Part]) -> Sprite:
         )
         for p in parts
     ]
-    left, top = (int(np.floor(min(b[i] for b in bounds))) - 1 for i in (0, 1))
-    right, bottom = (int(np.ceil(max(b[i] for b in bounds))) + 1 for i in (2, 3))
-    colour = np.zeros((bottom - top, right - left, 3), np.float32)
-    alpha = np.zeros((bottom - top, right - left), np.float32)
+    left, top = (floor(min(b[i] for b in bounds)) - 1 for i in (0, 1))
+    right, bottom = (ceil(max(b[i] for b in bounds)) + 1 for i in (2, 3))
+    canvas = np.zeros((4, bottom - top, right - left), np.float32)  # red, green, blue, alpha
     for part, (x_min, y_min, x_max, y_max) in zip(parts, bounds, strict=True):
-        x_from, y_from = int(np.floor(x_min)) - 1, int(np.floor(y_min)) - 1
-        x = np.arange(x_from, int(np.ceil(x_max)) + 1, dtype=np.float32)[None, :] + np.float32(0.5)
-        y = np.arange(y_from, int(np.ceil(y_max)) + 1, dtype=np.float32)[:, None] + np.float32(0.5)
-        cover, paint = _cover(part, x, y), _paint(part, x, y)
-        window = np.s_[y_from - top : y_from - top + len(y), x_from - left : x_from - left + x.shape[1]]
-        alpha[window] += cover * (1 - alpha[window])
-        colour[window] += cover[..., None] * (paint - colour[window])
-    light = np.float32(1.08) - np.float32(0.22) * (
-        np.arange(right - left, dtype=np.float32) / np.float32(max(1, right - left - 1))
-    )
-    return Sprite(left, top, np.minimum(colour * light[None, :, None], 255 * alpha[..., None]), alpha)
+        x_from, y_from = floor(x_min) - 1, floor(y_min) - 1
+        x = np.arange(x_from, ceil(x_max) + 1, dtype=np.float32)[None, :] + _HALF
+        y = np.arange(y_from, ceil(y_max) + 1, dtype=np.float32)[:, None] + _HALF
+        window = canvas[:, y_from - top : y_from - top + y.size, x_from - left : x_from - left + x.size]
+        window += _cover(part, x, y) * (_paint(part, x, y) - window)
+    light = np.float32(1.08) - np.float32(0.22 / max(1, right - left - 1)) * np.arange(right - left, dtype=np.float32)
+    colour = np.minimum(canvas[:3] * light, 255 * canvas[3])
+    return Sprite(left, top, np.moveaxis(colour, 0, 2), canvas[3])
 
 
 def _cover(part: Part, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Fraction of each pixel covered by a part, from the distance to its edge; float32 [h, w]."""
     f = np.float32
-    dx, dy = (x - f(part.x0)) / f(part.stretch), y - f(part.y0)
-    along_x, along_y = f((part.x1 - part.x0) / part.stretch), f(part.y1 - part.y0)
-    length_squared = along_x * along_x + along_y * along_y
+    dx: np.ndarray = (x - f(part.x0)) / f(part.stretch)
+    dy: np.ndarray = y - f(part.y0)
     radius: np.ndarray | np.float32 = f(part.r0)
-    if length_squared > 0:
-        t = np.clip((dx * along_x + dy * along_y) / length_squared, f(0), f(1))
-        dx, dy = dx - t * along_x, dy - t * along_y
-        radius = f(part.r0) + t * f(part.r1 - part.r0)
+    if (part.x0, part.y0) != (part.x1, part.y1):
+        along_x, along_y = f((part.x1 - part.x0) / part.stretch), f(part.y1 - part.y0)
+        t = _clipped((dx * along_x + dy * along_y) / (along_x * along_x + along_y * along_y))
+        dx, dy, radius = dx - t * along_x, dy - t * along_y, radius + t * f(part.r1 - part.r0)
     if part.square:
-        near_x = np.clip(f(0.5) - (np.abs(dx) - radius) * f(part.stretch), f(0), f(1))
-        return near_x * np.clip(f(0.5) - (np.abs(dy) - radius), f(0), f(1))
-    return np.clip(f(0.5) - (np.sqrt(dx * dx + dy * dy) - radius), f(0), f(1))
+        return _clipped(_HALF - (np.abs(dx) - radius) * f(part.stretch)) * _clipped(_HALF - (np.abs(dy) - radius))
+    return _clipped(_HALF - (np.sqrt(dx * dx + dy * dy) - radius))
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    """Values limited to 0-1, in place (`np.clip` costs more than the arithmetic on arrays this small)."""
+    return np.minimum(np.maximum(values, _ZERO, out=values), _ONE, out=values)
 
 
 def _paint(part: Part, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Colour of a part at each pixel, float32 [h, w, 3] or [3]; patterns move with the part."""
-    first = np.asarray(part.colour, np.float32)
+    """Red, green, blue (0-255) and 1, float32 [4, h, w] or [4, 1, 1]; patterns move with the part."""
+    first = np.array((*part.colour, 1.0), np.float32)[:, None, None]
     if part.pattern == "plain":
         return first
-    across = np.floor((x - np.float32(part.x0)) / np.float32(part.period) + np.float32(0.5)).astype(np.int32) & 1
+    across = np.floor((x - np.float32(part.x0)) / np.float32(part.period) + _HALF).astype(np.int32) & 1
     down = np.floor((y - np.float32(part.y0)) / np.float32(part.period)).astype(np.int32)
-    other = {
-        "stripes": (down & 1) + 0 * across,
-        "bars": across + 0 * down,
-        "checks": across ^ (down & 1),
-        "two_tone": (down >= 1) + 0 * across,
-    }[part.pattern]
-    return np.where(other[..., None].astype(bool), np.asarray(part.second, np.float32), first)
+    chosen = {"stripes": down & 1, "bars": across, "checks": across ^ (down & 1), "two_tone": down >= 1}[part.pattern]
+    return np.where(chosen.astype(bool), np.array((*part.second, 1.0), np.float32)[:, None, None], first)
 
 
 def compose(image: np.ndarray, sprite: Sprite, strength: np.ndarray | float = 1.0) -> tuple[slice, slice, np.ndarray]:

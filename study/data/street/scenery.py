@@ -1,14 +1,16 @@
-"""The still part of a synthetic street: facades, pavement, clutter and cast shadows, drawn once and seen by a camera."""
+"""The still part of a synthetic street: facades, paving, clutter and cast shadows, and the camera that sees them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from study.data.drawing import Colour, Sprite, compose, render, wave
-from study.data.figures import CLOTHES, between, bin_, pick, pole
+from study.data.street.drawing import Colour, Sprite, compose, render, wave
+from study.data.street.looks import CLOTHES, between, pick
+from study.data.street.things import litter_bin, pole
 
 MARGIN = 40  # pixels of scenery around the image, for the camera to move over
+CAMERA_KINDS = ("pan", "still", "hand", "pan", "zoom")
 
 _WALLS: tuple[Colour, ...] = (
     (150, 128, 110),
@@ -120,7 +122,7 @@ def draw_scenery(
 
 
 def _clutter(rng: np.random.Generator, u: float, v: float, m: float, colour: Colour) -> Sprite:
-    return render(bin_(u, v, m, colour) if rng.random() < 0.5 else pole(u, v, m * between(rng, 0.3, 0.5), colour))
+    return render(litter_bin(u, v, m, colour) if rng.random() < 0.5 else pole(u, v, m * between(rng, 0.3, 0.5), colour))
 
 
 def _facades(
@@ -191,9 +193,8 @@ def _shadows(rng: np.random.Generator, layers: np.ndarray, depth: float) -> None
         layers[..., 4] *= (1 - depth * inside).astype(np.float32)
 
 
-def camera_path(rng: np.random.Generator, frames: int, motion: float) -> list[View]:
-    """A camera that stands, pans back and forth, is held by hand or zooms; `motion` in pixels a frame."""
-    kind = pick(rng, ("still", "pan", "pan", "hand", "zoom"))
+def camera_path(rng: np.random.Generator, kind: str, frames: int, motion: float) -> list[View]:
+    """A camera that stands, pans back and forth, is held by hand or zooms; `motion` in pixels a frame, 0 stands."""
     start, period = float(rng.random()), between(rng, 40, 90)
     swing = min(MARGIN - 12.0, motion * period / 4)
     views, x, y = [], 0.0, 0.0
@@ -204,9 +205,9 @@ def camera_path(rng: np.random.Generator, frames: int, motion: float) -> list[Vi
             case "pan":
                 views.append(View(1.0, swing * turn + 0.3 * x, 0.3 * y))
             case "hand":
-                views.append(View(1.0 + 0.03 * turn, 0.3 * swing * turn + x, y))
+                views.append(View(1.0 + 0.03 * min(1.0, motion) * turn, 0.3 * swing * turn + x, y))
             case "zoom":
-                views.append(View(1.1 + 0.1 * turn, 0.2 * x, 0.2 * y))
+                views.append(View(1.1 + 0.1 * min(1.0, motion) * turn, 0.2 * x, 0.2 * y))
             case _:
                 views.append(View(1.0, 0.0, 0.0))
     return views

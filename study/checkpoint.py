@@ -1,0 +1,56 @@
+"""Trained trackers as files: parameters and the configuration that built them, loaded without unpickling code."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from study.config import Configuration, validate
+from study.data import BoxStatistics
+from study.errors import UserError
+from study.tracker import Tracker
+
+_FORMAT = 1
+
+
+def model_bytes(configuration: Configuration, state: Mapping[str, Any]) -> bytes:
+    """A trained tracker as the bytes of a file."""
+    buffer = io.BytesIO()
+    resolved = json.dumps(configuration.resolved())
+    torch.save({"format": _FORMAT, "configuration": resolved, "tracker": dict(state)}, buffer)
+    return buffer.getvalue()
+
+
+def load_model(path: Path) -> tuple[Configuration, Tracker]:
+    """Build the tracker of a file, in evaluation mode on the CPU.
+
+    Raises:
+        UserError: no such file, not a trained tracker, or parameters of another architecture.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except Exception as error:
+        # torch.load raises many types for foreign and damaged files; all of them mean the same to the user.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: not a checkpoint of a trained tracker ({reason})") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:
+        raise UserError(
+            f"{path}: expected a trained tracker (results/STUDY/checkpoints/TRIAL/model.pt, format {_FORMAT}), found"
+            " another kind of file"
+        )
+    configuration = validate(Configuration, json.loads(content["configuration"]), str(path))
+    # Anchor shapes are among the parameters: the statistics they were made of are not needed again.
+    anything = np.arange(1.0, 65.0)
+    tracker: Tracker = configuration.tracker.build(configuration.objective, BoxStatistics(anything, anything))
+    try:
+        tracker.load_state_dict(content["tracker"])
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"{path}: parameters of another architecture than its configuration's ({reason})") from None
+    return configuration, tracker.eval()

@@ -1,0 +1,21 @@
+"""Runs the trials of a plan on this machine or a cluster; the only room that imports ray.
+
+From here: `run_study`. `study.execute.attempt.run_attempt` runs one trial without ray, in a debugger.
+Helper processes of Ray import this package too, so it imports nothing heavy itself.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from study.events import OnEvent
+    from study.plan import Plan
+    from study.results import ResultStore
+
+__all__ = ["run_study"]
+
+
+def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent") -> None:
+    """Run the missing trials of a plan; see `study.execute.runner.run_study`."""
+    from study.execute.runner import run_study
+
+    run_study(plan, store, on_event)

@@ -1,0 +1,268 @@
+"""One execution of a trial, with everything that it leaves in the results; runs without ray."""
+
+import io
+import logging
+import platform
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from study.checkpoint import model_bytes
+from study.errors import DivergedError, UserError
+from study.events import EpochFinished, OnEvent, Trial, TrialEnded, TrialStarted
+from study.execute.holding import Holding
+from study.execute.outcome import write_outcome
+from study.plan import Plan
+from study.results import ResultStore
+from study.schema import Status
+from study.train import EpochResult, TrialResult, train_trial
+
+LAST = "last"
+"""Checkpoint from which an unfinished trial goes on."""
+
+MODEL = "model"
+"""Checkpoint of a completed trial, for `study.track`."""
+
+_TABLES = ("steps", "epochs", "sequences")
+_log = logging.getLogger("study.execute.attempt")
+
+
+def run_attempt(
+    trial: Trial,
+    plan: Plan,
+    store: ResultStore,
+    *,
+    attempt: int,
+    device: torch.device,
+    devices: float = 1.0,
+    group_id: str = "here",
+    report: OnEvent = lambda _: None,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[str, Any] | None:
+    """Run a trial from its last checkpoint to its end.
+
+    Every worker of a trial runs this; rank 0 writes. After an epoch its rows are written first, then the checkpoint,
+    then the ledger, and then the epoch is reported: whatever is killed when, rows appear once, and nothing that was
+    reported is lost. A network out of bounds, memory or a mistake of the user ends the trial with a row that says so.
+
+    Args:
+        trial: what to run.
+        plan: where it comes from; brings the data.
+        store: takes rows, checkpoints, ledger entries and the log.
+        attempt: counts executions of this trial, from 1.
+        device: where the network runs.
+        devices: GPUs, or CPU cores without GPUs, that all workers hold together.
+        group_id: worker group that runs it.
+        report: called with the trial's events, on rank 0.
+        should_stop: asked after every epoch, on rank 0, whether to end the trial as `pruned`.
+
+    Returns:
+        The row of `trials`; None on ranks other than 0.
+
+    Raises:
+        UserError: the results cannot be written; the trial can go on later.
+        Exception: any other reason to try again.
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    if rank > 0:
+        resume = _last_checkpoint(store, trial.trial_id)
+        for result in _train(trial, plan, device, resume):
+            if isinstance(result, EpochResult) and should_stop is not None and _agree(False, device):
+                break
+            if isinstance(result, _Broken) and result.status == "oom":
+                raise RuntimeError(result.error)
+        return None
+
+    with _log_file(store.log_path(trial.trial_id)):
+        holding = Holding(
+            store,
+            f"{trial.trial_id}-{attempt}",
+            kind="attempt",
+            devices=devices,
+            group_id=group_id,
+            trial_id=trial.trial_id,
+            attempt=attempt,
+        )
+        try:
+            record = _Record(trial, plan, store, holding, devices, _device_name(device))
+            _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
+            resume = _last_checkpoint(store, trial.trial_id)
+            if resume is not None:
+                record.keep_rows(until=resume["epoch"])
+                _log.info("goes on after epoch %d", resume["epoch"])
+            report(TrialStarted(trial, attempt))
+            row = None
+            for result in _train(trial, plan, device, resume):
+                if isinstance(result, EpochResult):
+                    report(record.epoch(result))
+                    if should_stop is not None:
+                        stop = should_stop()
+                        if _agree(stop, device) if world > 1 else stop:
+                            row = record.end("pruned")
+                            break
+                elif isinstance(result, TrialResult):
+                    row = record.complete(result)
+                else:
+                    row = record.end(result.status, result.error)
+            assert row is not None
+            report(TrialEnded(trial, row))
+            return row
+        except BaseException as error:
+            _log.error("attempt %d broke off", attempt, exc_info=error)
+            holding.end("lost")
+            raise
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """Training ended in a way that trying again would not mend."""
+
+    status: Status
+    error: str
+
+
+def _train(
+    trial: Trial, plan: Plan, device: torch.device, resume: dict[str, Any] | None
+) -> Iterator[EpochResult | TrialResult | _Broken]:
+    try:
+        yield from train_trial(
+            trial.configuration,
+            trial.seed,
+            plan.splits,
+            cache_dir=plan.cache_dir,
+            device=device,
+            resume=resume and resume["state"],
+        )
+    except DivergedError as error:
+        yield _Broken("diverged", str(error))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        yield _Broken("oom", f"out of memory: {error}".splitlines()[0])
+    except UserError as error:
+        yield _Broken("failed", str(error))
+
+
+class _Record:
+    """What a trial leaves in the results; rows of earlier epochs are kept with it."""
+
+    def __init__(
+        self, trial: Trial, plan: Plan, store: ResultStore, holding: Holding, devices: float, device_name: str
+    ) -> None:
+        self.trial, self.plan, self.store, self.holding = trial, plan, store, holding
+        self.devices, self.device_name = devices, device_name
+        self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
+        self.epochs = 0
+        self.metrics: dict[str, float] = {}
+
+    def keep_rows(self, until: int) -> None:
+        """Take over the stored rows of finished epochs; those after the checkpoint will come again."""
+        self.epochs = until
+        for table in _TABLES:
+            stored = self.store.read_rows(table, self.trial.trial_id)  # type: ignore[arg-type]
+            self.rows[table] = [row for row in stored if row["epoch"] <= until]
+
+    def epoch(self, result: EpochResult) -> EpochFinished:
+        self.epochs = result.epoch
+        self.metrics = result.metrics or self.metrics
+        spent = {"train_seconds": result.seconds.train, "eval_seconds": result.seconds.eval}
+        self._add(steps=result.steps, epochs=[{**row, **spent} for row in result.epochs], sequences=result.sequences)
+        self._save(LAST, {"epoch": result.epoch, "state": result.state()})
+        self.holding.spend(result.seconds)
+        seconds = result.seconds.train + result.seconds.eval
+        figures = " ".join(f"{name}={value:.4g}" for name, value in result.metrics.items())
+        _log.info("epoch %d in %.1f s: %s", result.epoch, seconds, figures or "not validated")
+        epochs = self.trial.configuration.train.epochs
+        return EpochFinished(self.trial, result.epoch, epochs, result.metrics, seconds)
+
+    def complete(self, result: TrialResult) -> dict[str, Any]:
+        self.metrics = result.metrics
+        self._add(sequences=result.sequences)
+        self.store.write_checkpoint(self.trial.trial_id, MODEL, model_bytes(self.trial.configuration, result.state()))
+        self.holding.spend(result.seconds)
+        return self.end("completed", num_parameters=result.num_parameters, peak_memory_bytes=result.peak_memory_bytes)
+
+    def end(self, status: Status, error: str | None = None, **measured: Any) -> dict[str, Any]:
+        """Write the final row; nothing is left to go on from."""
+        self.holding.end(status)
+        row = write_outcome(
+            self.trial,
+            self.plan,
+            self.store,
+            status,
+            devices=self.devices,
+            error=error,
+            epochs=self.epochs,
+            metrics=self.metrics,
+            device_name=self.device_name,
+            **measured,
+        )
+        self.store.delete_checkpoint(self.trial.trial_id, LAST)
+        _log.info("%s%s", status, f": {error}" if error else "")
+        return row
+
+    def _add(self, **tables: list[dict[str, Any]]) -> None:
+        for table, rows in tables.items():
+            if rows:
+                self.rows[table] += rows
+                self.store.write_rows(table, self.trial.trial_id, self.rows[table])  # type: ignore[arg-type]
+
+    def _save(self, name: str, content: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        self.store.write_checkpoint(self.trial.trial_id, name, buffer.getvalue())
+
+
+def _last_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:
+    """Epoch and state to go on from; None if there is none, or none that can be read."""
+    data = store.read_checkpoint(trial_id, LAST)
+    if data is None:
+        return None
+    try:
+        checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
+    except Exception as error:
+        # torch.load raises many types for damaged files; whichever it is, the trial starts again from nothing.
+        _log.warning("checkpoint %s of %s cannot be read (%s); starts from nothing", LAST, trial_id, error)
+        return None
+
+
+def _agree(stop: bool, device: torch.device) -> bool:
+    """Rank 0's decision, on every rank."""
+    decision = torch.tensor([stop], dtype=torch.uint8, device=device)
+    dist.broadcast(decision, src=0)
+    return bool(decision.item())
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Append what `study` and Python's warnings say meanwhile to a file."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.captureWarnings(True)
+    loggers = [logging.getLogger("study"), logging.getLogger("py.warnings")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+        logging.captureWarnings(False)
+        handler.close()

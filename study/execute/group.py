@@ -1,0 +1,186 @@
+"""A worker group that is kept warm: one Ray Train run whose workers take trial after trial."""
+
+import gc
+import pickle
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+import ray.train
+from ray.train.v2._internal.callbacks import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+from ray.train.v2.torch.torch_trainer import TorchTrainer
+from ray.util.placement_group import get_current_placement_group, remove_placement_group
+
+from study.errors import UserError
+from study.events import EpochFinished, Event, TrialEnded
+from study.execute.capacity import Capacity
+from study.execute.dispatcher import Fault, Job
+from study.execute.holding import Holding
+from study.execute.outcome import last_line
+from study.execute.process_group import ProcessGroupConfig
+from study.results import ResultStore
+
+
+class WarmTrainer(TorchTrainer):
+    """A `TorchTrainer` without two helper processes a group that have nothing to do here.
+
+    One shards data sets of Ray, which there are none of. The other asks the dashboard every second whether the
+    controller is alive, to free what it reserved; `free` does that once a group has ended.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        idle = (DatasetsCallback, PlacementGroupCleanerCallback)
+        return [callback for callback in super()._create_default_callbacks() if not isinstance(callback, idle)]
+
+
+def run_group(
+    group_id: str, dispatcher: Any, work: ray.ObjectRef, capacity: Capacity, jobs: int | None, storage: Path
+) -> None:
+    """Start a worker group and let it run jobs until there are none left; returns when its devices are free again.
+
+    Args:
+        group_id: name of the group.
+        dispatcher: the study's `Dispatcher` actor.
+        work: reference to the plan and the result store.
+        capacity: what a trial holds.
+        jobs: end after so many.
+        storage: folder for Ray's own files.
+
+    Raises:
+        Exception: a worker or the controller died, or a job broke off.
+    """
+    trainer = WarmTrainer(
+        _work,
+        train_loop_config={
+            "group_id": group_id,
+            "dispatcher": dispatcher,
+            "work": work,
+            "capacity": capacity,
+            "jobs": jobs,
+            "asked_at": time.time(),
+        },
+        torch_config=ProcessGroupConfig("nccl" if capacity.gpus_per_worker >= 1 else "gloo"),  # type: ignore[arg-type]
+        scaling_config=ScalingConfig(
+            num_workers=capacity.workers,
+            use_gpu=capacity.gpus_per_worker > 0,
+            resources_per_worker=capacity.worker_resources,
+        ),
+        run_config=RunConfig(
+            name=group_id,
+            storage_path=str(storage),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+            logging_config=LoggingConfig(log_level="CRITICAL"),
+        ),
+    )
+    trainer.fit()
+
+
+def free(placement_group: Any) -> None:
+    """Release a group's devices, should its controller have died before it could."""
+    if placement_group is not None:
+        with suppress(ValueError, ray.exceptions.RayError):
+            remove_placement_group(placement_group)
+
+
+def _work(config: dict[str, Any]) -> None:
+    """What every worker of a group does."""
+    import torch
+
+    dispatcher, group_id, capacity = config["dispatcher"], config["group_id"], config["capacity"]
+    torch.set_num_threads(capacity.cpus_per_worker)
+    device = torch.device("cpu")
+    if capacity.gpus_per_worker:
+        from ray.train.torch import get_device
+
+        device = get_device()
+        torch.cuda.set_device(device)
+    plan, store = ray.get(config["work"])
+    # After the plan: what it needs is imported, and the group is of use from here on.
+    from study.execute.attempt import run_attempt
+
+    worker = ray.get_runtime_context().current_actor
+    ray.get(dispatcher.join.remote(group_id, worker, get_current_placement_group()))
+    rank = ray.train.get_context().get_world_rank()
+    idle = _start_ledger(store, group_id, capacity.devices, config["asked_at"]) if rank == 0 else None
+    for index in count() if config["jobs"] is None else range(config["jobs"]):
+        job = ray.get(dispatcher.next_job.remote(group_id, index))
+        if job is None:
+            break
+        if idle is not None:
+            idle.pause()
+        report = _Reporter(dispatcher, job)
+        try:
+            row = run_attempt(
+                pickle.loads(job.trial),
+                plan,
+                store,
+                attempt=job.attempt,
+                device=device,
+                devices=capacity.devices,
+                group_id=group_id,
+                report=report,
+                should_stop=report.should_stop,
+            )
+            if row is not None and row["status"] == "oom":
+                raise MemoryError(row["error"])
+        except Exception as error:
+            fault = _fault(error)
+            ray.get(dispatcher.fault.remote(group_id, fault))
+            # Not the error itself: it would be unpickled where neither torch nor the user's modules are.
+            raise RuntimeError(fault.error) from None
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if idle is not None:
+            idle.resume()
+
+
+class _Reporter:
+    """Sends a trial's events to the driver, and its figures to Ray Tune."""
+
+    def __init__(self, dispatcher: Any, job: Job) -> None:
+        self._dispatcher, self._trial_id, self._stop = dispatcher, job.trial_id, False
+
+    def __call__(self, event: Event) -> None:
+        packed = pickle.dumps(event)
+        self._stop = ray.get(self._dispatcher.report.remote(packed, self._trial_id, tune_result(event)))
+
+    def should_stop(self) -> bool:
+        """Whether Ray Tune had decided to end the trial when the last event was reported."""
+        return self._stop
+
+
+def tune_result(event: Event) -> dict[str, Any]:
+    """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them."""
+    if isinstance(event, EpochFinished):
+        return {"epoch": event.epoch, "done": False, **event.metrics}
+    if isinstance(event, TrialEnded):
+        figures = {name: value for name, value in event.row.items() if name.startswith(("val_", "test_"))}
+        return {"epoch": event.row["epochs"], "done": True, "status": event.row["status"], **figures}
+    return {}
+
+
+def _start_ledger(store: ResultStore, group_id: str, devices: float, asked_at: float) -> Holding:
+    """Charge the start of the group, and begin to charge its waiting.
+
+    Its devices are held since its first worker's process exists; Ray may have kept that process in stock.
+    """
+    started = max(asked_at, psutil.Process().create_time())
+    charge = {"group_id": group_id, "devices": devices}
+    Holding(store, f"{group_id}-startup", kind="startup", started=started, **charge).end("completed")
+    return Holding(store, f"{group_id}-idle", kind="idle", **charge)
+
+
+def _fault(error: Exception) -> Fault:
+    import torch
+
+    if isinstance(error, UserError):
+        return Fault("results", str(error))
+    kind = "oom" if isinstance(error, MemoryError | torch.OutOfMemoryError) else "lost"
+    return Fault(kind, f"{type(error).__name__}: {last_line(str(error))}")

@@ -1,0 +1,109 @@
+"""A ledger entry on devices while they are held: written at once, every few seconds, and when the holding ends."""
+
+import contextlib
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from study.errors import UserError
+
+if TYPE_CHECKING:
+    from study.results import ResultStore
+    from study.train import Seconds
+
+BEAT_SECONDS = 5.0
+
+
+class Holding:
+    """Charges devices to a trial, or to the study if they belong to none.
+
+    Whoever is killed while it holds devices is charged up to the last beat: the entry then still says `running`, and
+    the next run of the study closes it.
+
+    Args:
+        store: where the ledger is.
+        entry_id: name of the entry.
+        kind: `attempt`, or `startup` or `idle` of a worker group.
+        devices: workers times devices of each.
+        group_id: worker group that holds them.
+        trial_id: trial they are held for, if any.
+        attempt: attempt of that trial.
+        started: seconds since the epoch; default: now.
+    """
+
+    def __init__(
+        self,
+        store: "ResultStore",
+        entry_id: str,
+        *,
+        kind: Literal["attempt", "startup", "idle"],
+        devices: float,
+        group_id: str,
+        trial_id: str | None = None,
+        attempt: int | None = None,
+        started: float | None = None,
+    ) -> None:
+        now = time.time()
+        self._store = store
+        self._start = time.monotonic() - (now - started if started is not None else 0.0)
+        self._paused: float | None = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._entry = {
+            "entry_id": entry_id,
+            "trial_id": trial_id,
+            "attempt": attempt,
+            "group_id": group_id,
+            "kind": kind,
+            "devices": devices,
+            "started_at": datetime.fromtimestamp(started if started is not None else now, UTC),
+            "held_seconds": 0.0,
+            "startup_seconds": 0.0,
+            "train_seconds": 0.0,
+            "eval_seconds": 0.0,
+            "status": "running",
+            "hostname": socket.gethostname(),
+        }
+        self.write()
+        threading.Thread(target=self._beat, name=f"holding {entry_id}", daemon=True).start()
+
+    def pause(self) -> None:
+        """Devices are held for something else from now on; nothing is charged or written until `resume`."""
+        self._paused = time.monotonic()
+
+    def resume(self) -> None:
+        """They are held for this again."""
+        if self._paused is not None:
+            self._start += time.monotonic() - self._paused
+            self._paused = None
+
+    def spend(self, seconds: "Seconds") -> None:
+        """Count work whose result is saved, and write the entry."""
+        for name in ("startup", "train", "eval"):
+            self._entry[f"{name}_seconds"] += getattr(seconds, name)
+        self.write()
+
+    def write(self) -> None:
+        """Write the entry as it is now."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._put("running")
+
+    def end(self, status: str) -> None:
+        """Write the entry a last time."""
+        with self._lock:
+            self._ended.set()
+            self._put(status)
+
+    def _put(self, status: str) -> None:
+        self._entry |= {"held_seconds": time.monotonic() - self._start, "status": status}
+        self._store.write_ledger(self._entry)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            # A full disk is told by whoever writes rows; a beat that is missed costs accuracy only.
+            with contextlib.suppress(UserError):
+                if self._paused is None:
+                    self.write()

@@ -1,0 +1,160 @@
+"""`python -m study.run STUDY`: run a study, or go on with it; alone, list the studies there are."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from study.config import Study, set_keys, validate
+from study.errors import UserError
+
+_EXAMPLES = """examples:
+  python -m study.run hwf_grid
+  python -m study.run hwf_grid --dry-run --seeds 3 --set train.epochs=2
+  python -m study.run my_study.py --data MOT17/train --train MOT17-02,MOT17-04 --val 'MOT17-09[1-240]'
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see 'python -m study.run --help'")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 if every trial finished, 1 if some did not, 2 after a mistake of the user, 130 after Ctrl-C.
+    """
+    try:
+        return _main(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "interrupted: finished trials and the checkpoints of unfinished ones are kept; "
+            "the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=160)
+
+    from study.plan import list_studies, load_study, make_plan
+    from study.results import ResultStore
+
+    if options.study is None:
+        studies = list_studies()
+        width = max((len(name) for name, _, _ in studies), default=0)
+        for name, description, _ in studies:
+            print(f"{name:{width}}  {description}")
+        return 0
+
+    study = override(load_study(options.study), options)
+
+    from study.data import default_cache_dir
+    from study.summary import show_outcome, show_plan
+
+    store = ResultStore(options.results, study.name, create=not options.dry_run)
+    plan = make_plan(study, store, cache_dir=default_cache_dir(), rerun_changed=options.rerun_changed)
+    show_plan(plan, store, console, every_trial=options.dry_run)
+    if options.dry_run:
+        return 0
+    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    if plan.missing:
+        from study.execute import run_study
+        from study.live import Display
+
+        with Display(plan, store.trials(), console) as display:
+            run_study(plan, store, display)
+    return 1 if show_outcome(plan, store, console) else 0
+
+
+def override(study: Study, options: argparse.Namespace) -> Study:
+    """The study with what the command line sets.
+
+    Raises:
+        UserError: a setting that does not exist, does not fit, or varies between the study's points anyway.
+    """
+    values: dict[str, Any] = {}
+    if options.data is not None:
+        values["data.root"] = options.data
+        if options.train or options.val:
+            values["data.test"] = []
+    for split in ("train", "val", "test"):
+        if getattr(options, split) is not None:
+            values[f"data.{split}"] = [name.strip() for name in getattr(options, split).split(",") if name.strip()]
+    if options.seeds is not None:
+        values["seeds"] = _seeds(options.seeds)
+    if options.workers is not None:
+        values["execution.workers"] = options.workers
+    for assignment in options.set:
+        key, equals, text = assignment.partition("=")
+        if not (key and equals):
+            raise UserError(f"--set {assignment}: expected KEY=VALUE, such as --set train.epochs=2")
+        values[key] = _value(text)
+        _refuse_varied(study, key)
+    return validate(Study, set_keys(study.model_dump(), values, "--set"), "--set") if values else study
+
+
+def _refuse_varied(study: Study, key: str) -> None:
+    for i, point in enumerate(study.points):
+        for varied in point:
+            if f"{key}.".startswith(f"{varied}."):
+                raise UserError(
+                    f"--set {key}: points[{i}] of the study sets {varied} itself; change it in the study file"
+                )
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _seeds(text: str) -> list[int]:
+    """`3` means seeds 0, 1 and 2; `3,5,7` those seeds, and `3,` the one seed 3."""
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or text.strip() == "0":
+        raise UserError(f"--seeds {text}: expected how many (3 means 0,1,2) or which ones (3,5,7)")
+    return numbers if "," in text else list(range(numbers[0]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m study.run",
+        description="Run a study, or go on with it. Without a study: list those there are.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("study", nargs="?", metavar="STUDY", help="name of a file in search_spaces, or path of a file of your own")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as train.epochs=2")
+    add("--dry-run", action="store_true", help="show the plan and run nothing")
+    add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
+    add("--data", metavar="DIR", help="folder of sequences in MOTChallenge layout")
+    for split in ("train", "val", "test"):
+        add(f"--{split}", metavar="SEQ,...", help=f"{split} sequences, with frames if not all: NAME,NAME[1-240]")
+    add("--seeds", metavar="N", help="how many seeds (3 means 0,1,2), or which ones (3,5,7)")
+    add("--workers", type=int, metavar="N", help="workers of each trial")
+    add("--rerun-changed", action="store_true", help="run finished trials of other code or packages again")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a run says before and after its trials: the plan, the leaderboard, the cost, the picture."""
+
+import math
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from study.plan import DONE, Plan
+from study.results import ResultStore, cost
+
+
+def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: bool) -> None:
+    """Say what is done, what is to run and what that should cost; on demand with a line a trial."""
+    statuses = {row["trial_id"]: row["status"] for row in store.trials()}
+    if every_trial:
+        table = Table("trial", "configuration and seed", "state", "predicted device-seconds", box=None, pad_edge=False)
+        for trial in plan.trials:
+            status = statuses.get(trial.trial_id)
+            state = status if trial.trial_id in plan.done else f"again ({status})" if status else "new"
+            table.add_row(
+                trial.trial_id, plan.label(trial), state, _number(plan.predicted_device_seconds[trial.trial_id])
+            )
+        console.print(table)
+    left = [plan.predicted_device_seconds[trial.trial_id] for trial in plan.missing]
+    known = [seconds for seconds in left if seconds is not None]
+    predicted = f"{sum(known):,.0f} device-seconds" if len(known) == len(left) else "unknown"
+    seeds = "" if len(plan.study.seeds) == 1 else f" ({len(plan.study.seeds)} seeds)"
+    _say(console, f"{plan.study.name}: {len(plan.trials)} trials{seeds}, {len(plan.done)} done, {len(left)} to run")
+    if left:
+        _say(console, f"predicted cost: {predicted} ({plan.prediction_basis})")
+    if plan.changed:
+        differences = "; ".join(dict.fromkeys(plan.changed.values()))
+        what = "they run again" if plan.restart else "kept: --rerun-changed runs them again"
+        _say(
+            console,
+            f"made by other code or packages ({differences}): {len(plan.changed)} of the finished trials; {what}",
+        )
+
+
+def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
+    """Show the leaderboard, the cost and where the picture is; name the trials that did not finish.
+
+    Returns:
+        How many trials of the plan have not finished.
+    """
+    from analysis.figures import cost_vs_accuracy, save
+    from analysis.leaderboard import leaderboard
+    from study.results import load
+
+    names = {trial.trial_id: plan.label(trial) for trial in plan.trials}
+    rows = load(store.folder.address)
+    rows = rows[rows["trial_id"].isin(names)]
+    console.print(_board(leaderboard(rows)))
+    _say(console, _cost(store.ledger()))
+    if len(rows):
+        picture = store.folder / "cost_vs_accuracy.png"
+        save(cost_vs_accuracy(rows), picture.address)
+        _say(console, f"cost against accuracy: {picture}")
+    statuses = dict(zip(rows["trial_id"], rows["status"], strict=True))
+    unfinished = [trial_id for trial_id in names if statuses.get(trial_id) not in DONE]
+    errors: dict[str, Any] = dict(zip(rows["trial_id"], rows["error"], strict=True))
+    for trial_id in names:
+        if (status := statuses.get(trial_id, "not run")) not in ("completed", "pruned"):
+            error = f": {errors[trial_id]}" if isinstance(errors.get(trial_id), str) else ""
+            log = f"; log: {store.log_path(trial_id)}" if store.log_path(trial_id).exists() else ""
+            _say(console, f"{status}: {names[trial_id]} (trial {trial_id}){error}{log}")
+    return len(unfinished)
+
+
+def _board(board: pd.DataFrame) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("rank", "configuration", "seeds", "val MOTA", "IDF1", "HOTA", "test MOTA", "IDF1", "device-seconds"):
+        table.add_column(name, justify="left" if name == "configuration" else "right")
+    table.add_column("status")
+    for rank, line in board.iterrows():
+        spread = f" ± {line['val_mota_sd']:.3f}" if line["completed"] > 1 else ""
+        seeds = str(line["seeds"]) if line["completed"] == line["seeds"] else f"{line['completed']} of {line['seeds']}"
+        table.add_row(
+            str(rank),
+            line["configuration"],
+            seeds,
+            _fraction(line["val_mota"]) + spread,
+            *(_fraction(line[name]) for name in ("val_idf1", "val_hota", "test_mota", "test_idf1")),
+            _number(line["device_seconds"]),
+            line["status"],
+        )
+    return table
+
+
+def _cost(ledger: list[dict[str, Any]]) -> str:
+    """The cost of everything that this study ever held, and what it went into."""
+    trials = cost(entry for entry in ledger if entry["trial_id"] is not None)
+    held = cost(entry for entry in ledger if entry["trial_id"] is None)["device_seconds"]
+    total = trials.pop("device_seconds") + held
+    shares = ", ".join(f"{name.removesuffix('_seconds')} {seconds:,.0f}" for name, seconds in trials.items())
+    return f"cost of the study: {total:,.0f} device-seconds ({shares}; held for no trial {held:,.0f})"
+
+
+def _fraction(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,205 @@
+"""One attempt, without ray: real training of seconds, real files."""
+
+import os
+import time
+
+import pytest
+import torch
+from tiny import open_study, rows, tiny_study
+
+from study.checkpoint import load_model
+from study.errors import UserError
+from study.events import EpochFinished, TrialEnded, TrialStarted
+from study.execute import holding
+from study.execute.attempt import LAST, MODEL, run_attempt
+from study.execute.holding import Holding
+from study.results import cost
+
+CPU = torch.device("cpu")
+
+
+def attempt(trial, plan, store, number=1, **options):
+    return run_attempt(trial, plan, store, attempt=number, device=CPU, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, cache_dir):
+    """An undisturbed trial with a weighting that could fail, but does not."""
+    plan, store = open_study(tiny_study(weighting={"kind": "user_parts.faulty"}), tmp_path_factory.mktemp("r"), cache_dir)
+    events = []
+    row = attempt(plan.trials[0], plan, store, report=events.append)
+    return plan, store, events, row
+
+
+def faulty(tmp_path, cache_dir, action, at_step, once=True, **settings):
+    weighting = {"kind": "user_parts.faulty", "action": action, "at_step": at_step}
+    if once:
+        weighting["once"] = str(tmp_path / "done")
+    plan, store = open_study(tiny_study(weighting=weighting, **settings), tmp_path / "results", cache_dir)
+    return plan.trials[0], plan, store
+
+
+def assert_same_rows(mine, theirs):
+    for table in ("steps", "epochs", "sequences"):
+        without = ["trial_id"]
+        assert mine[table].drop(columns=without).equals(theirs[table].drop(columns=without)), table
+
+
+def test_a_completed_trial_leaves_rows_a_model_and_a_log(whole):
+    plan, store, events, row = whole
+    trial = plan.trials[0]
+    assert [type(event) for event in events] == [TrialStarted, *[EpochFinished] * 3, TrialEnded]
+    assert [event.epoch for event in events[1:4]] == [1, 2, 3]
+    assert row["status"] == "completed"
+    assert row["epochs"] == 3
+    assert row["val_mota"] == events[3].metrics["val_mota"]
+    assert [stored["trial_id"] for stored in store.trials()] == [trial.trial_id]
+    assert len(store.read_rows("steps", trial.trial_id)) == 3 * 4 * 3
+    assert {(r["epoch"], r["split"]) for r in store.read_rows("sequences", trial.trial_id)} >= {(1, "val"), (3, "test")}
+    assert store.read_checkpoint(trial.trial_id, LAST) is None
+    configuration, tracker = load_model(store.log_path("x").parent.parent / "checkpoints" / trial.trial_id / f"{MODEL}.pt")
+    assert configuration.configuration_id == trial.configuration_id
+    assert sum(p.numel() for p in tracker.parameters()) == row["num_parameters"]
+    log = store.log_path(trial.trial_id).read_text()
+    assert "epoch 3" in log
+    assert "completed" in log
+
+
+def test_the_parts_of_the_cost_are_what_was_held(whole):
+    _, store, _, row = whole
+    (entry,) = store.ledger()
+    assert entry["status"] == "completed"
+    assert entry["devices"] == 1.0
+    assert row["device_seconds"] == pytest.approx(entry["held_seconds"])
+    assert row["train_seconds"] > 0
+    assert row["eval_seconds"] > 0
+    assert row["lost_seconds"] == 0
+
+
+@pytest.mark.parametrize("at_step", [0, 5, 11])
+def test_after_a_fault_the_rows_are_those_of_an_undisturbed_run(at_step, whole, tmp_path, cache_dir):
+    _, undisturbed, _, _ = whole
+    trial, plan, store = faulty(tmp_path, cache_dir, "raise", at_step)
+    with pytest.raises(RuntimeError, match="broken"):
+        attempt(trial, plan, store)
+    (lost,) = store.ledger()
+    assert lost["status"] == "lost"
+    assert lost["held_seconds"] > lost["train_seconds"] + lost["eval_seconds"]
+    assert store.trials() == []
+
+    row = attempt(trial, plan, store, 2)
+    assert row["attempts"] == 2
+    assert row["lost_seconds"] == pytest.approx(cost([lost])["lost_seconds"])
+    assert row["lost_seconds"] > 0
+    theirs = undisturbed.trials()[0]["trial_id"]
+    assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, theirs))
+    assert row["val_mota"] == undisturbed.trials()[0]["val_mota"]
+
+
+def test_rows_written_after_the_last_checkpoint_are_written_again(whole, tmp_path, cache_dir):
+    _, undisturbed, _, _ = whole
+    trial, plan, store = faulty(tmp_path, cache_dir, "raise", 9)
+    with pytest.raises(RuntimeError):
+        attempt(trial, plan, store)
+    # A kill between rows and checkpoint: epoch 3 has rows already.
+    for table in ("steps", "epochs", "sequences"):
+        before = store.read_rows(table, trial.trial_id)
+        more = [{**row, "epoch": 3} for row in before if row["epoch"] == 2]
+        if table == "steps":
+            more = [{**row, "step": row["step"] + 4} for row in more]
+        store.write_rows(table, trial.trial_id, [*before, *more])
+    attempt(trial, plan, store, 2)
+    assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
+
+
+def test_a_corrupt_checkpoint_means_to_start_again(whole, tmp_path, cache_dir):
+    _, undisturbed, _, _ = whole
+    trial, plan, store = faulty(tmp_path, cache_dir, "raise", 9)
+    with pytest.raises(RuntimeError):
+        attempt(trial, plan, store)
+    data = store.read_checkpoint(trial.trial_id, LAST)
+    store.write_checkpoint(trial.trial_id, LAST, data[: len(data) // 2])
+    events = []
+    attempt(trial, plan, store, 2, report=events.append)
+    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == [1, 2, 3]
+    assert "cannot be read" in store.log_path(trial.trial_id).read_text()
+    assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
+
+
+def test_divergence_ends_the_trial_with_the_step(tmp_path, cache_dir):
+    weighting = {"kind": "hwf", "loss_weights": {"cls": 1e38}}
+    plan, store = open_study(tiny_study(weighting=weighting), tmp_path, cache_dir)
+    row = attempt(plan.trials[0], plan, store)
+    assert row["status"] == "diverged"
+    assert "step 0 (epoch 1)" in row["error"]
+    assert row["val_mota"] is None if "val_mota" in row else True
+    assert store.ledger()[0]["status"] == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("weighting", "status", "error"),
+    [
+        ({"kind": "user_parts.faulty", "action": "exhaust"}, "oom", "out of memory: no room for 8 GiB"),
+        ({"kind": "hwf", "loss_weights": {"rieg": 1}}, "failed", "weighting.loss_weights: no task 'rieg'"),
+    ],
+)
+def test_what_trying_again_would_not_mend_ends_the_trial(weighting, status, error, tmp_path, cache_dir):
+    plan, store = open_study(tiny_study(weighting=weighting), tmp_path, cache_dir)
+    row = attempt(plan.trials[0], plan, store)
+    assert row["status"] == status
+    assert row["error"].startswith(error)
+    assert store.trials()[0]["status"] == status
+
+
+def test_a_trial_can_be_pruned_after_an_epoch(tmp_path, cache_dir):
+    plan, store = open_study(tiny_study(), tmp_path, cache_dir)
+    answers = iter([False, True])
+    row = attempt(plan.trials[0], plan, store, should_stop=lambda: next(answers))
+    assert (row["status"], row["epochs"]) == ("pruned", 2)
+    assert "val_mota" in row
+    assert store.read_checkpoint(plan.trials[0].trial_id, LAST) is None
+
+
+def test_a_full_disk_stops_the_attempt_but_not_the_trial(tmp_path, cache_dir):
+    trial, plan, store = faulty(tmp_path, cache_dir, "raise", 5)
+    with pytest.raises(RuntimeError):
+        attempt(trial, plan, store)
+    before = store.read_rows("epochs", trial.trial_id)
+    (tmp_path / "results" / "tiny" / "epochs").rename(tmp_path / "epochs")
+    (tmp_path / "results" / "tiny" / "epochs").write_text("in the way")
+    with pytest.raises(UserError, match="epochs"):
+        attempt(trial, plan, store, 2)
+    (tmp_path / "results" / "tiny" / "epochs").unlink()
+    (tmp_path / "epochs").rename(tmp_path / "results" / "tiny" / "epochs")
+    assert store.read_rows("epochs", trial.trial_id) == before
+    assert store.trials() == []
+    assert attempt(trial, plan, store, 3)["status"] == "completed"
+
+
+def test_who_is_killed_is_charged_to_the_last_beat(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.setattr(holding, "BEAT_SECONDS", 0.05)
+    _, store = open_study(tiny_study(), tmp_path, cache_dir)
+    child = os.fork()
+    if child == 0:
+        Holding(store, "e", kind="attempt", devices=2.0, group_id="g", trial_id="t", attempt=1)
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(1.0)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    (entry,) = store.ledger()
+    assert entry["status"] == "running"
+    assert 0.3 < entry["held_seconds"] < 1.2
+    assert cost([{**entry, "status": "lost"}])["lost_seconds"] == pytest.approx(2 * entry["held_seconds"])
+
+
+def test_time_held_for_something_else_is_not_charged(tmp_path, cache_dir):
+    _, store = open_study(tiny_study(), tmp_path, cache_dir)
+    idle = Holding(store, "e", kind="idle", devices=1.0, group_id="g")
+    idle.pause()
+    time.sleep(0.5)
+    idle.resume()
+    time.sleep(0.1)
+    idle.end("completed")
+    (entry,) = store.ledger()
+    assert 0.1 <= entry["held_seconds"] < 0.4

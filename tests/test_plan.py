@@ -1,0 +1,214 @@
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from example_rows import make_entry, make_row, make_study
+
+from study.config import Data, Train
+from study.errors import UserError
+from study.plan import list_studies, load_study, make_plan
+from study.provenance import code_hash
+from study.results import ResultStore
+
+POINTS = [{"weighting.loss_weights": {"cls": cls, "reg": reg}} for cls in (0.5, 1) for reg in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def store(tmp_path) -> ResultStore:
+    return ResultStore(tmp_path / "results", "example")
+
+
+def test_every_configuration_comes_once_with_every_seed(store, cache_dir):
+    plan = make_plan(make_study(POINTS, seeds=(3, 1)), store, cache_dir=cache_dir)
+    assert [trial.seed for trial in plan.trials] == [3] * 4 + [1] * 4
+    assert [trial.index for trial in plan.trials] == list(range(8))
+    assert len({trial.trial_id for trial in plan.trials}) == 8
+    assert len({trial.configuration_id for trial in plan.trials}) == 4
+    assert plan.varying == ("weighting.loss_weights.cls", "weighting.loss_weights.reg")
+    assert plan.label(plan.trials[0]) == "cls=0.5 reg=1 seed=3"
+    assert plan.done == frozenset()
+    assert plan.missing == plan.trials
+
+
+def test_trials_are_named_alike_wherever_the_study_file_puts_them(store, cache_dir):
+    one = make_plan(make_study(POINTS), store, cache_dir=cache_dir)
+    two = make_plan(make_study(POINTS[::-1], name="other"), store, cache_dir=cache_dir)
+    assert {trial.trial_id for trial in one.trials} == {trial.trial_id for trial in two.trials}
+
+
+@pytest.mark.parametrize(
+    ("status", "done"),
+    [
+        ("completed", True),
+        ("pruned", True),
+        ("diverged", True),
+        ("failed", False),
+        ("oom", False),
+        ("timeout", False),
+        ("interrupted", False),
+    ],
+)
+def test_finished_trials_are_done_and_broken_off_ones_run_again(store, cache_dir, status, done):
+    study = make_study(POINTS)
+    first = make_plan(study, store, cache_dir=cache_dir).trials[0]
+    store.write_trial(make_row(first, 0.5, status=status))
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert plan.done == (frozenset({first.trial_id}) if done else frozenset())
+    assert len(plan.missing) == 4 - done
+
+
+def test_cost_is_predicted_from_the_same_configuration_or_else_from_alike_ones_per_epoch(store, cache_dir):
+    study = make_study(POINTS, seeds=(0, 1))
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert set(plan.predicted_device_seconds.values()) == {None}
+    assert plan.prediction_basis == "unknown: no finished trial of this study yet"
+    for trial, device_seconds in zip(plan.trials, (100.0, 200.0), strict=False):
+        entry = make_entry(trial, held_seconds=device_seconds / 2)
+        store.write_trial(make_row(trial, 0.5, ledger=[entry], epochs=4))
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    predicted = [plan.predicted_device_seconds[trial.trial_id] for trial in plan.trials]
+    assert predicted == [100, 200, 150, 150] * 2
+    assert "4 trials: mean of the completed trials of the same configuration" in plan.prediction_basis
+    longer = make_plan(make_study(POINTS, train=Train(epochs=8)), store, cache_dir=cache_dir)
+    assert set(longer.predicted_device_seconds.values()) == {300}
+
+
+def test_other_code_or_packages_are_reported_and_run_again_on_demand(store, cache_dir):
+    study = make_study(POINTS)
+    one, two, three, _ = make_plan(study, store, cache_dir=cache_dir).trials
+    store.write_trial(make_row(one, 0.5) | {"code_hash": "0" * 16, "torch_version": "1.0"})
+    store.write_trial(make_row(two, 0.5))
+    store.write_trial(make_row(three) | {"code_hash": "0" * 16})
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert plan.changed.keys() == {one.trial_id}
+    assert plan.changed[one.trial_id].startswith("code, torch 1.0 -> 2.")
+    assert plan.done == {one.trial_id, two.trial_id}
+    again = make_plan(study, store, cache_dir=cache_dir, rerun_changed=True)
+    assert again.done == {two.trial_id}
+    assert again.restart == {one.trial_id}
+
+
+def test_a_path_of_the_data_is_made_absolute(store, cache_dir, monkeypatch):
+    sequence = make_plan(make_study(), store, cache_dir=cache_dir).splits.train[0].sequence
+    root = sequence.folder.parent
+    monkeypatch.chdir(root.parent)
+    data = Data(root=root.name, train=(f"{sequence.name}[1-4]",), val=(f"{sequence.name}[6-]",))
+    plan = make_plan(make_study(data=data), store, cache_dir=cache_dir)
+    assert plan.study.data.root == str(root)
+    assert plan.trials[0].configuration.data.root == str(root)
+    assert plan.splits.train[0].sequence.folder.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": (POINTS[0], POINTS[1], POINTS[0])}, r"points\[0\] and points\[2\] are the same configuration"),
+        ({"points": ({"train.epoks": 1},)}, r"points\[0\]: train: unknown key 'epoks'; did you mean 'epochs'"),
+        ({"points": ({}, {"data.val": ["x"]})}, r"points\[1\]: data\.val differs from the study's"),
+        ({"seeds": (1, 2, 1)}, r"seeds: 1 stands there 2 times"),
+        ({"data": Data(root="synthetic:tinny")}, r"data\.root: .*did you mean 'tiny'"),
+    ],
+)
+def test_mistakes_in_a_study_are_named(store, cache_dir, changes, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(make_study(**changes), store, cache_dir=cache_dir)
+
+
+def test_all_studies_that_come_with_the_platform_load():
+    studies = list_studies()
+    assert "hwf_grid" in [name for name, _, _ in studies]
+    for name, description, path in studies:
+        assert load_study(name).description == description
+        assert load_study(str(path)).name == name
+
+
+def write_study(path: Path, text: str) -> str:
+    path.write_text(textwrap.dedent(text))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\nSTUDY = (\n", r"mine\.py:2: '\(' was never closed"),
+        ("\nimport no_such_module", r"mine\.py:2: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("x = 1\n", r"mine\.py: defines no STUDY; expected STUDY = Study\(...\)"),
+        ("STUDY = {}", r"mine\.py: STUDY is a dict; expected a study\.config\.Study"),
+        (
+            "from study.config import Train\nT = Train(\n    epoks=2)",
+            r"mine\.py:2: Train: unknown key 'epoks'; did you",
+        ),
+        ("from study.config import Train\nT = Train(lr='a')", r"mine\.py:2: Train: lr: Input should be a valid number"),
+        ("def f():\n    return 1 / 0\nf()", r"mine\.py:2: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_mistakes_in_a_study_file_are_told_with_their_line(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        load_study(write_study(tmp_path / "mine.py", text))
+
+
+def test_unknown_studies_and_files_are_told():
+    with pytest.raises(UserError, match="no study 'hwf_gird' in search_spaces; did you mean 'hwf_grid'"):
+        load_study("hwf_gird")
+    with pytest.raises(UserError, match=r"no/such/file\.py: no such study file"):
+        load_study("no/such/file.py")
+
+
+OUTSIDE = """
+    from study.config import WeightingConfig
+    from study.weighting import Weighting
+
+    class Config(WeightingConfig):
+        factor: float = 1.0
+
+        def build(self, tasks):
+            return Weighting(tasks)
+"""
+
+MINE = """
+    from study.config import Data, Study
+    from study.losses.objectives import CLS_REG_REID
+    from study.tracker import chained
+    from parts_of_mine import halving
+
+    STUDY = Study(name="mine", description="", data=Data(root="synthetic:tiny"), tracker=chained.Config(),
+                  objective=CLS_REG_REID, weighting=halving.Config(),
+                  points=[{"weighting.factor": factor} for factor in (1, 2)])
+"""
+
+
+def test_a_study_file_uses_components_in_modules_beside_it(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    outside = tmp_path / "parts_of_mine" / "halving.py"
+    outside.parent.mkdir()
+    write_study(outside, OUTSIDE)
+    study = load_study(write_study(tmp_path / "mine.py", MINE))
+    plan = make_plan(study, ResultStore(tmp_path, "mine"), cache_dir=cache_dir)
+    assert [trial.configuration.weighting.kind() for trial in plan.trials] == ["parts_of_mine.halving"] * 2
+    assert plan.varying == ("weighting.factor",)
+    look = f"""
+import sys; sys.path.append({str(tmp_path)!r})
+from study.plan import load_study
+from study.provenance import code_hash
+print(code_hash(load_study({str(tmp_path / "mine.py")!r}).configurations()[0]))
+"""
+    run = [sys.executable, "-B", "-c", look]
+    before = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    assert before == code_hash(plan.trials[0].configuration)
+    outside.write_text(outside.read_text() + "# changed\n")
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip() != before
+
+
+def test_a_plan_counts_only_its_own_trials_as_done(store, cache_dir):
+    study = make_study(POINTS)
+    first = make_plan(study, store, cache_dir=cache_dir).trials[0]
+    store.write_trial(make_row(replace(first, trial_id="f" * 16), 0.5))
+    assert make_plan(study, store, cache_dir=cache_dir).done == frozenset()

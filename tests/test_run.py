@@ -1,0 +1,242 @@
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from example_rows import make_entry, make_row, make_study
+from rich.console import Console
+
+from study.events import EpochFinished, Note, TrialEnded, TrialStarted
+from study.live import Display
+from study.plan import load_study, make_plan
+from study.results import ResultStore
+from study.run import main
+from study.summary import show_outcome, show_plan
+
+STUDY = """
+    from study.config import Data, Study, Train
+    from study.losses.objectives import CLS_REG_REID
+    from study.tracker import chained
+    from study.weighting import hwf
+
+    STUDY = Study(
+        name="mine",
+        description="a study of mine",
+        data=Data(root="synthetic:tiny"),
+        tracker=chained.Config(),
+        objective=CLS_REG_REID,
+        weighting=hwf.Config(),
+        train=Train(epochs=4),
+        points=[{"weighting.loss_weights.cls": cls} for cls in (0.5, 1, 2)],
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOSS_WEIGHTING_CACHE", str(cache_dir))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text(textwrap.dedent(STUDY))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "study.run", *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def test_without_a_study_all_are_listed_with_a_line_each_and_quickly():
+    done = run()
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert any(re.match(r"hwf_grid +The six hard weightings", line) for line in lines)
+    importing = "import sys, study.run; study.run.main([]); print({'ray', 'torch', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [*lines, "set()"]
+
+
+def test_a_mistake_is_two_lines_at_most_and_exit_code_2():
+    done = run("hwf_gird")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: no study 'hwf_gird' in search_spaces; did you mean 'hwf_grid'?\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "train.epoks=2"], "--set: train: unknown key 'epoks'; did you mean 'epochs'?"),
+        (
+            ["--set", "trian.epochs=2"],
+            "--set: unknown key 'trian.epochs': no 'trian' in a study; did you mean 'train'?",
+        ),
+        (["--set", "train.epochs=two"], "--set: train.epochs: Input should be a valid integer, .*, found 'two'"),
+        (["--set", "train.lr=NaN"], "--set: train.lr: .* finite number, found nan"),
+        (["--set", "tracker.kind=chaned"], "--set: tracker: kind: no module .*; did you mean 'chained'?"),
+        (["--set", "train.epochs"], "--set train.epochs: expected KEY=VALUE, such as --set train.epochs=2"),
+        (["--set", "weighting.loss_weights.cls=3"], r"--set weighting.loss_weights.cls: points\[0\] of the study sets"),
+        (["--seeds", "0"], "--seeds 0: expected how many .* or which ones"),
+        (["--seeds", "a,b"], "--seeds a,b: expected how many .* or which ones"),
+        (["--seeds", "1,1"], "seeds: 1 stands there 2 times"),
+        (["--workers", "0"], "--set: execution.workers: Input should be greater than 0, found 0"),
+        (["--workers", "two"], "argument --workers: invalid int value: 'two'; see 'python -m study.run --help'"),
+        (["--dryrun"], "unrecognized arguments: --dryrun"),
+        (["--data", "nowhere"], "data.root: .*nowhere: no such folder"),
+        (["--results", "mine.py"], "cannot write .*mine.py/mine: .*--results"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_named(arguments, message, capsys):
+    assert main(["mine.py", *arguments]) == 2
+    assert re.match(f"error: {message}", capsys.readouterr().err)
+
+
+def test_data_without_splits_are_explained_with_the_sequences_there_are(cache_dir, capsys):
+    assert main(["mine.py", "--dry-run"]) == 0
+    (root,) = (path for path in cache_dir.glob("synthetic-tiny-*") if path.is_dir())
+    first, *others = sorted(path.name for path in root.iterdir() if path.is_dir())
+    capsys.readouterr()
+    assert main(["mine.py", "--data", str(root), "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert re.search(r"data\.train: empty; .*--train", told)
+    assert all(name in told for name in [first, *others])
+    split = ["--train", f"{first}[1-5],{others[0]}", "--val", f"{first}[6-8]", "--dry-run"]
+    assert main(["mine.py", "--data", str(root), *split]) == 0
+    assert main(["mine.py", "--data", str(root), *split, "--test", f"{first}[8-9]"]) == 2
+    assert re.search(r"data\.test: .* shares frames 8-8 .* data\.val", capsys.readouterr().err)
+
+
+def test_dry_run_shows_the_plan_and_leaves_no_trace():
+    done = run("mine.py", "--dry-run", "--seeds", "3", "--set", "train.epochs=2", "--set", "train.optimizer=adam")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mine: 9 trials (3 seeds), 0 done, 9 to run" in done.stdout
+    assert "predicted cost: unknown (unknown: no finished trial of this study yet)" in done.stdout
+    assert len(re.findall(r"^[0-9a-f]{16} +cls=(?:0.5|1|2) seed=[012] +new +unknown", done.stdout, re.M)) == 9
+    assert not Path("results").exists()
+
+
+def test_ctrl_c_says_how_to_go_on():
+    Path("slow.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "study.run", "slow.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.startswith("interrupted: finished trials and the checkpoints of unfinished ones are kept; the same")
+    assert len(told.splitlines()) == 1
+
+
+@pytest.fixture
+def planned(cache_dir):
+    """A store, and a function that plans three configurations with two seeds against it."""
+    store = ResultStore("results", "example")
+    study = make_study([{"weighting.loss_weights": {"cls": cls}} for cls in (0.5, 1, 2)], seeds=(0, 1))
+    return store, lambda **options: make_plan(study, store, cache_dir=cache_dir, **options)
+
+
+def test_the_plan_tells_done_from_new_and_again(planned):
+    store, plan = planned
+    one, two, three, *_ = plan().trials
+    store.write_trial(make_row(one, 0.5, device_seconds=180.0))
+    store.write_trial(make_row(two, status="oom"))
+    store.write_trial(make_row(three, 0.5, device_seconds=120.0) | {"code_hash": "0" * 16})
+    out = io.StringIO()
+    show_plan(plan(), store, Console(file=out, width=160), every_trial=True)
+    told = out.getvalue()
+    assert re.search(rf"{one.trial_id} +cls=0.5 seed=0 +completed +180", told)
+    assert re.search(rf"{two.trial_id} +cls=1 seed=0 +again \(oom\) +150", told)
+    assert "example: 6 trials (2 seeds), 2 done, 4 to run" in told
+    assert "predicted cost: 600 device-seconds" in told
+    assert "made by other code or packages (code): 1 of the finished trials; kept: --rerun-changed" in told
+    show_plan(plan(rerun_changed=True), store, Console(file=out, width=160), every_trial=False)
+    assert "1 done, 5 to run" in out.getvalue()
+
+
+def test_the_outcome_counts_what_failed_and_what_everything_cost(planned):
+    store, plan = planned
+    trials = plan().trials
+    for trial, mota in zip(trials, (0.5, 0.7, None, 0.6, 0.8, 0.9), strict=True):
+        store.write_trial(make_row(trial, mota, **({} if mota else {"error": "CUDA is on fire"})))
+        store.write_ledger(make_entry(trial, held_seconds=50.0))
+    store.write_ledger(make_entry(None, held_seconds=15.0, train_seconds=0.0, eval_seconds=0.0))
+    store.log_path(trials[2].trial_id).write_text("a log")
+    out = io.StringIO()
+    assert show_outcome(plan(), store, Console(file=out, width=160)) == 1
+    told = out.getvalue()
+    assert re.search(r"1 +cls=1 +2 +0\.750 ± 0\.071 +0\.700 +0\.375 +- +- +200 +completed", told)
+    assert re.search(r"3 +cls=2 +1 of 2 +0\.900 .*1 completed, 1 failed", told)
+    assert (
+        "cost of the study: 630 device-seconds (train 360, eval 120, startup 60, lost 0, overhead 60; held for no"
+        in told
+    )
+    assert f"failed: cls=2 seed=0 (trial {trials[2].trial_id}): CUDA is on fire; log: " in told
+    picture = Path("results/example/cost_vs_accuracy.png").absolute()
+    assert f"cost against accuracy: {picture}" in told
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_that_is_done_shows_its_outcome_without_running(cache_dir, capsys):
+    study = "mine.py"
+    store = ResultStore("results", "mine")
+    for trial in make_plan(load_study(study), store, cache_dir=cache_dir).trials:
+        store.write_trial(make_row(trial, 0.5))
+    assert main([study]) == 0
+    told = capsys.readouterr().out
+    assert "mine: 3 trials, 3 done, 0 to run" in told
+    assert "cost against accuracy: " in told
+    (manifest,) = Path("results/mine/data").iterdir()
+    assert '"train"' in manifest.read_text()
+
+
+def play(display: Display, trials) -> None:
+    one, two, *_ = trials
+    with display:
+        display(TrialStarted(one, 1))
+        display(TrialStarted(two, 2))
+        display(EpochFinished(one, 1, 4, {"val_mota": 0.5, "val_idf1": 0.25}, 61.0))
+        display(Note("worker lost; trying again"))
+        display(EpochFinished(two, 4, 4, {}, 2.0))
+        display(TrialEnded(two, make_row(two, error="out of memory", status="oom")))
+        display(TrialEnded(one, make_row(one, 0.625)))
+
+
+def test_events_are_plain_lines_when_nobody_watches(planned):
+    _, plan = planned
+    out = io.StringIO()
+    display = Display(plan(), [], Console(file=out, width=40))
+    play(display, plan().trials)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["[1/6] cls=0.5 seed=0: started", "[2/6] cls=1 seed=0: started, attempt 2"]
+    assert re.fullmatch(r"\[1/6\] cls=0\.5 seed=0: epoch 1/4 val MOTA 0\.500 IDF1 0\.250 \(1m01s\), ETA \d+s", lines[2])
+    assert lines[3] == "worker lost; trying again"
+    assert lines[5] == "[2/6] cls=1 seed=0: oom: out of memory, 100 device-seconds"
+    assert lines[6] == "[1/6] cls=0.5 seed=0: completed, val MOTA 0.625 IDF1 0.575 HOTA 0.312, 100 device-seconds"
+    assert "\x1b" not in out.getvalue()
+
+
+def test_a_terminal_shows_progress_the_time_to_go_and_the_best_so_far(planned):
+    store, plan = planned
+    done = plan().trials[2]
+    store.write_trial(make_row(done, 0.75))
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True, color_system=None)
+    display = Display(plan(), store.trials(), console)
+    play(display, plan().trials)
+    console.print(display.live.get_renderable())
+    told = out.getvalue()
+    assert "example: 3 of 6 trials" in told
+    assert "best val MOTA 0.750 (cls=2 seed=0)" in told
+    assert re.search(r"\d+s elapsed, ETA \d+s", told)
+    assert "cls=1 seed=0: oom: out of memory" in told
