@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -16,6 +18,22 @@ class FrameTargets:
 
     boxes_xyxy: Tensor
     ids: Tensor
+
+
+def join(first: FrameTargets, second: FrameTargets) -> FrameTargets:
+    """Targets of two batches as one, padded alike."""
+    missing = first.ids.shape[1] - second.ids.shape[1]
+    first, second = _padded(first, -missing), _padded(second, missing)
+    return FrameTargets(torch.cat([first.boxes_xyxy, second.boxes_xyxy]), torch.cat([first.ids, second.ids]))
+
+
+def _padded(targets: FrameTargets, count: int) -> FrameTargets:
+    """Targets with `count` more places; unchanged if that is not positive."""
+    if count <= 0:
+        return targets
+    boxes = F.pad(targets.boxes_xyxy, (0, 0, 0, count))
+    boxes[:, -count:, 2:] = 1  # padding has a size, so that its (unused) offsets stay finite
+    return FrameTargets(boxes, F.pad(targets.ids, (0, count)))
 
 
 @dataclass(frozen=True)

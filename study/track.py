@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from study.checkpoint import load_model
 from study.drawing import Painter
@@ -46,14 +46,13 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
     try:
-        summary = _track_all(_parser().parse_args(arguments))
+        _track_all(_parser().parse_args(arguments))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: finished sequences are kept, nothing is left of the others", file=sys.stderr)
         return 130
-    print("\n".join(summary))
     return 0
 
 
@@ -96,42 +95,45 @@ def track_source(
     return join_frames(found), len(found), seconds
 
 
-def _track_all(options: argparse.Namespace) -> list[str]:
-    """Track every sequence; returns a line on each."""
+def _track_all(options: argparse.Namespace) -> None:
     device = _device(options.device)
     configuration, tracker = load_model(options.checkpoint)
     tracker = tracker.to(device)
     outputs = [Output(options.out, source, options.draw) for source in find_sources(options.input)]
     for output in outputs:
         output.check(overwrite=options.overwrite)
-    console = Console(stderr=True)
-    summary = []
-    with scratch_folder(options.out) as scratch, _progress_bar(console) as bar:
-        for output in outputs:
-            source = output.source
-            task = bar.add_task(source.name, total=source.num_frames, pace="")
+    summary: list[str] = []
+    try:
+        with scratch_folder(options.out) as scratch, _progress_bar() as bar:
+            for output in outputs:
+                task = bar.add_task(output.source.name, total=output.source.num_frames, pace="")
 
-            def progress(count: int, seconds: float, task=task) -> None:  # type: ignore[no-untyped-def]
-                bar.update(task, completed=count, pace=f"{count / seconds:.1f} frames/s")
+                def progress(count: int, seconds: float, task: TaskID = task) -> None:
+                    bar.update(task, completed=count, pace=f"{count / seconds:.1f} frames/s")
 
-            with writing(output.paths[-1]):
-                with output.writer(scratch) as writer:
-                    tracks, count, seconds = track_source(
-                        source,
-                        tracker,
-                        configuration.data.image_size,
-                        device,
-                        show=writer.add if writer else None,
-                        progress=progress,
-                    )
-                write_tracks(output.result, tracks)
-                output.put_drawn(scratch)
-            if source.num_frames and count < source.num_frames:
-                console.print(f"note: {source.path} announces {source.num_frames} frames, only {count} can be read")
-            pace = f"{count / seconds:.1f} frames/s" + (" without drawing" if options.draw else "")
-            places = ", ".join(str(path) for path in output.paths)
-            summary.append(f"{source.name}: {count} frames, {len(np.unique(tracks.ids))} tracks, {pace}: {places}")
-    return summary
+                with writing(output.paths[-1]):
+                    with output.writer(scratch) as writer:
+                        tracks, count, seconds = track_source(
+                            output.source,
+                            tracker,
+                            configuration.data.image_size,
+                            device,
+                            show=writer.add if writer else None,
+                            progress=progress,
+                        )
+                    write_tracks(output.result, tracks)
+                    output.put_drawn(scratch)
+                summary.append(_line(output, tracks, count, seconds))
+    finally:
+        print(*summary, sep="\n", end="\n" if summary else "")
+
+
+def _line(output: Output, tracks: Tracks, count: int, seconds: float) -> str:
+    source = output.source
+    pace = f"{count / seconds:.1f} frames/s" + (" without drawing" if output.draw else "")
+    places = ", ".join(str(path) for path in output.paths)
+    announced = f" (of {source.num_frames} announced)" if source.num_frames not in (None, count) else ""
+    return f"{source.name}: {count} frames{announced}, {len(np.unique(tracks.ids))} tracks, {pace}: {places}"
 
 
 def _device(text: str | None) -> torch.device:
@@ -146,8 +148,9 @@ def _device(text: str | None) -> torch.device:
     return device
 
 
-def _progress_bar(console: Console) -> Progress:
-    """Shown on a terminal only, and gone in the end."""
+def _progress_bar() -> Progress:
+    """On the standard error stream if that is a terminal, and gone in the end."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

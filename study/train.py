@@ -13,11 +13,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from study.batch import PairBatch
-from study.config import Configuration, Train
+from study.config import Configuration
 from study.data import FrameCache, Splits, box_statistics
 from study.data.pairs import Pairs
 from study.errors import DivergedError, UserError
 from study.memory import PeakMemory
+from study.optimization import learning_rate, make_optimizer, task_gramian
 from study.tracker import Tracker, TrainingOutput
 from study.validate import score_split
 from study.weighting import Weighting
@@ -146,7 +147,7 @@ class _Trial:
         self.network: nn.Module = self.tracker
         if self.world > 1:
             self.network = nn.parallel.DistributedDataParallel(self.tracker)
-        self.optimizer = _optimizer(self.config, self.tracker, self.weighting)
+        self.optimizer = make_optimizer(self.config, self.tracker, self.weighting)
         self.autocast = self.config.precision == "bfloat16" or (
             self.config.precision == "auto" and device.type == "cuda"
         )
@@ -164,7 +165,7 @@ class _Trial:
         sums: dict[str, Tensor | float] = defaultdict(float)
         for place in range(self.steps_per_epoch):
             step = (self.epoch - 1) * self.steps_per_epoch + place
-            lr = _learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
+            lr = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
             losses, loss_weights, total, norm = self._step(step, place, lr)
             for name, value in (("loss", losses), ("loss_weight", loss_weights), ("total", total), ("norm", norm)):
                 sums[name] += value / self.steps_per_epoch
@@ -295,24 +296,6 @@ class _Trial:
             torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
 
 
-def task_gramian(losses: Tensor, shared_features: list[Tensor], world: int) -> Tensor:
-    """Inner products [T, T] of the task gradients at the shared features.
-
-    Workers hold different images, so the global Gramian is the sum of the local ones, divided by W^2 because each
-    local gradient is W times its part of the global mean.
-    """
-    rows = []
-    for loss in losses:
-        gradients = torch.autograd.grad(loss, shared_features, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(f) if g is None else g for f, g in zip(shared_features, gradients, strict=True)]
-        rows.append(torch.cat([part.float().flatten() for part in parts]))
-    jacobian = torch.stack(rows)
-    gramian = jacobian @ jacobian.T
-    if world > 1:
-        dist.all_reduce(gramian)
-    return gramian / world**2
-
-
 class _Clock:
     """Seconds since the last lap, collected by what they were spent on."""
 
@@ -332,21 +315,3 @@ class _Clock:
         seconds = Seconds(**self._spent)
         self._spent.clear()
         return seconds
-
-
-def _optimizer(config: Train, tracker: Tracker, weighting: Weighting) -> torch.optim.Optimizer:
-    """One group for the network, one without weight decay for the weighting's own parameters."""
-    groups: list[dict[str, Any]] = [{"params": list(tracker.parameters()), "name": "network"}]
-    if own := list(weighting.parameters()):
-        groups.append({"params": own, "name": "weighting", "weight_decay": 0.0})
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=config.lr, weight_decay=config.weight_decay)
-
-
-def _learning_rate(config: Train, step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine down to `final_lr_fraction` of the peak."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    low = config.final_lr_fraction
-    return config.lr * (low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2)

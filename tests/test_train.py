@@ -11,8 +11,9 @@ from study.data import Splits, box_statistics, read_splits
 from study.errors import DivergedError, UserError
 from study.losses import classification, regression
 from study.losses.objectives import CLS_REG_REID
+from study.optimization import learning_rate, task_gramian
 from study.tracker import chained
-from study.train import EpochResult, TrialResult, task_gramian, train_trial
+from study.train import EpochResult, TrialResult, train_trial
 from study.weighting import hwf
 
 CPU = torch.device("cpu")
@@ -161,3 +162,13 @@ def test_gramian_golden():
     y = torch.tensor([3.0], requires_grad=True)
     losses = torch.stack([(x * torch.tensor([3.0, 4.0])).sum(), 2 * y[0] + x[0]])
     assert task_gramian(losses, [x, y], world=1).tolist() == [[25, 3], [3, 5]]
+
+
+def test_learning_rate_warms_up_and_falls_along_a_cosine():
+    config = Train(lr=1.0, warmup_steps=4, final_lr_fraction=0.1)
+    rates = [learning_rate(config, step, 104) for step in range(105)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4] == 1.0
+    assert rates[54] == pytest.approx(0.55)
+    assert rates[104] == pytest.approx(0.1)
+    assert rates[4:] == sorted(rates[4:], reverse=True)

@@ -13,23 +13,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from study.checkpoint import model_bytes
 from study.errors import DivergedError, UserError
-from study.events import EpochFinished, OnEvent, Trial, TrialEnded, TrialStarted
+from study.events import OnEvent, Trial, TrialEnded, TrialStarted
 from study.execute.holding import Holding
-from study.execute.outcome import write_outcome
+from study.execute.record import LAST, Record
 from study.plan import Plan
 from study.results import ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
 
-LAST = "last"
-"""Checkpoint from which an unfinished trial goes on."""
-
-MODEL = "model"
-"""Checkpoint of a completed trial, for `study.track`."""
-
-_TABLES = ("steps", "epochs", "sequences")
 _log = logging.getLogger("study.execute.attempt")
 
 
@@ -90,7 +82,7 @@ def run_attempt(
             attempt=attempt,
         )
         try:
-            record = _Record(trial, plan, store, holding, devices, _device_name(device))
+            record = Record(trial, plan, store, holding, devices, _device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
             resume = _last_checkpoint(store, trial.trial_id)
             if resume is not None:
@@ -145,76 +137,6 @@ def _train(
         yield _Broken("oom", f"out of memory: {error}".splitlines()[0])
     except UserError as error:
         yield _Broken("failed", str(error))
-
-
-class _Record:
-    """What a trial leaves in the results; rows of earlier epochs are kept with it."""
-
-    def __init__(
-        self, trial: Trial, plan: Plan, store: ResultStore, holding: Holding, devices: float, device_name: str
-    ) -> None:
-        self.trial, self.plan, self.store, self.holding = trial, plan, store, holding
-        self.devices, self.device_name = devices, device_name
-        self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
-        self.epochs = 0
-        self.metrics: dict[str, float] = {}
-
-    def keep_rows(self, until: int) -> None:
-        """Take over the stored rows of finished epochs; those after the checkpoint will come again."""
-        self.epochs = until
-        for table in _TABLES:
-            stored = self.store.read_rows(table, self.trial.trial_id)  # type: ignore[arg-type]
-            self.rows[table] = [row for row in stored if row["epoch"] <= until]
-
-    def epoch(self, result: EpochResult) -> EpochFinished:
-        self.epochs = result.epoch
-        self.metrics = result.metrics or self.metrics
-        spent = {"train_seconds": result.seconds.train, "eval_seconds": result.seconds.eval}
-        self._add(steps=result.steps, epochs=[{**row, **spent} for row in result.epochs], sequences=result.sequences)
-        self._save(LAST, {"epoch": result.epoch, "state": result.state()})
-        self.holding.spend(result.seconds)
-        seconds = result.seconds.train + result.seconds.eval
-        figures = " ".join(f"{name}={value:.4g}" for name, value in result.metrics.items())
-        _log.info("epoch %d in %.1f s: %s", result.epoch, seconds, figures or "not validated")
-        epochs = self.trial.configuration.train.epochs
-        return EpochFinished(self.trial, result.epoch, epochs, result.metrics, seconds)
-
-    def complete(self, result: TrialResult) -> dict[str, Any]:
-        self.metrics = result.metrics
-        self._add(sequences=result.sequences)
-        self.store.write_checkpoint(self.trial.trial_id, MODEL, model_bytes(self.trial.configuration, result.state()))
-        self.holding.spend(result.seconds)
-        return self.end("completed", num_parameters=result.num_parameters, peak_memory_bytes=result.peak_memory_bytes)
-
-    def end(self, status: Status, error: str | None = None, **measured: Any) -> dict[str, Any]:
-        """Write the final row; nothing is left to go on from."""
-        self.holding.end(status)
-        row = write_outcome(
-            self.trial,
-            self.plan,
-            self.store,
-            status,
-            devices=self.devices,
-            error=error,
-            epochs=self.epochs,
-            metrics=self.metrics,
-            device_name=self.device_name,
-            **measured,
-        )
-        self.store.delete_checkpoint(self.trial.trial_id, LAST)
-        _log.info("%s%s", status, f": {error}" if error else "")
-        return row
-
-    def _add(self, **tables: list[dict[str, Any]]) -> None:
-        for table, rows in tables.items():
-            if rows:
-                self.rows[table] += rows
-                self.store.write_rows(table, self.trial.trial_id, self.rows[table])  # type: ignore[arg-type]
-
-    def _save(self, name: str, content: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        self.store.write_checkpoint(self.trial.trial_id, name, buffer.getvalue())
 
 
 def _last_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:

@@ -2,15 +2,21 @@
 
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import ray
+from filelock import FileLock, Timeout
+from ray._private.ray_logging import stdout_deduplicator
+
+from study.errors import UserError
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -20,6 +26,7 @@ _QUIET = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same to workers as to the driver
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # no second Ray once the first has ended
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
@@ -27,6 +34,15 @@ _QUIET = {
     "TUNE_WARN_THRESHOLD_S": "60",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output can be silenced
 }
+
+_OBJECT_STORE_BYTES = 256 * 2**20
+"""For plans; by default Ray takes 30 % of the memory."""
+
+_FOLDER = "study-ray-"
+_FRESH_SECONDS = 10.0
+"""A younger folder may not be locked by its owner yet."""
+_LONGEST_PLACE = 20
+"""Characters of the temporary folder's path: Ray keeps sockets below it, whose paths end at 107."""
 
 
 @contextmanager
@@ -41,17 +57,18 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
 
     Yields:
         A folder for Ray's own files, removed at the end.
+
+    Raises:
+        UserError: no cluster can be reached at `RAY_ADDRESS`.
     """
-    path = os.pathsep.join(dict.fromkeys(str(Path(entry).absolute()) for entry in sys.path))
     variables = {
         **_QUIET,
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(start_timeout_seconds),
         "OMP_NUM_THREADS": str(threads),
-        "PYTHONPATH": path,
+        "PYTHONPATH": os.pathsep.join(_user_paths()),
     }
-    storage = Path(tempfile.mkdtemp(prefix="study-ray-"))
     ours = not ray.is_initialized()
-    with _environment(variables), _quiet():
+    with _storage() as storage, _environment(variables), _quiet():
         try:
             if ours:
                 _start(variables, storage)
@@ -59,18 +76,53 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         finally:
             if ours:
                 ray.shutdown()
-            shutil.rmtree(storage, ignore_errors=True)
 
 
 def _start(variables: Mapping[str, str], storage: Path) -> None:
-    if os.environ.get("RAY_ADDRESS"):
+    if address := os.environ.get("RAY_ADDRESS"):
         runtime_env = {"env_vars": dict(variables)}
-        ray.init(runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
+        try:
+            ray.init(runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
+        except ConnectionError as error:
+            raise UserError(
+                f"RAY_ADDRESS={address}: {str(error).splitlines()[0]}; start the cluster, set RAY_AUTH_MODE=token if "
+                "it wants a token, or unset RAY_ADDRESS to run on this machine"
+            ) from None
     else:
         # Without the dashboard: its eleven processes hold 1 GB and keep two cores busy for 3 s.
         ray.init(
-            include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, _temp_dir=str(storage / "ray")
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            _temp_dir=str(storage),
         )
+
+
+def _user_paths() -> list[str]:
+    """Where this process finds modules that Python's own installation does not bring, such as the user's parts."""
+    paths = dict.fromkeys(Path(entry).absolute() for entry in sys.path)
+    installed = (Path(sys.prefix), Path(sys.base_prefix))
+    return [str(path) for path in paths if not any(path.is_relative_to(prefix) for prefix in installed)]
+
+
+@contextmanager
+def _storage() -> Iterator[Path]:
+    """A temporary folder, and the removal of those whose owners were killed."""
+    place = Path(tempfile.gettempdir())
+    if len(str(place)) > _LONGEST_PLACE:
+        place = Path("/tmp")
+    for other in place.glob(f"{_FOLDER}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - other.stat().st_mtime > _FRESH_SECONDS:
+                with FileLock(other / "lock", timeout=0):
+                    shutil.rmtree(other, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=place))
+    try:
+        with FileLock(folder / "lock"):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -95,11 +147,14 @@ def _quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
+    # Without it a paragraph on every worker that died appears on stdout; our own line says what is done about it.
+    skipped, stdout_deduplicator.skip_re = stdout_deduplicator.skip_re, re.compile("")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"ray\.")
         warnings.filterwarnings("ignore", category=FutureWarning)
         try:
             yield
         finally:
+            stdout_deduplicator.skip_re = skipped
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)

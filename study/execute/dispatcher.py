@@ -88,17 +88,25 @@ class Dispatcher:
         await self._notify()
 
     async def result(self, trial_id: str, index: int) -> dict[str, Any]:
-        """A trial's result of this index, from 0, for Ray Tune; waits until it is there."""
-        results = self._results.setdefault(trial_id, [])
-        await self._wait(lambda: len(results) > index)
-        return results[index] if len(results) > index else {"status": "interrupted", "done": True}
+        """A trial's result of this index, from 0, for Ray Tune; waits until it is there.
 
-    async def num_results(self, trial_id: str) -> int:
-        """Results of a trial so far."""
-        return len(self._results.get(trial_id, []))
+        The results before the last are dropped once that has been read: whoever asks again gets the last.
+        """
+        results = self._results.setdefault(trial_id, [])
+
+        def ready() -> bool:
+            return len(results) > index or bool(results and results[-1]["done"])
+
+        await self._wait(ready)
+        if not ready():
+            return {"status": "interrupted", "done": True}
+        result = results[min(index, len(results) - 1)]
+        if result["done"]:
+            results[:] = [result]
+        return result
 
     async def stop(self, trial_id: str) -> None:
-        """End a trial after its current epoch, or before it starts."""
+        """End a trial after its current epoch."""
         self._stopping.add(trial_id)
 
     # For worker groups.

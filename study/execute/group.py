@@ -104,6 +104,8 @@ def _work(config: dict[str, Any]) -> None:
     # After the plan: what it needs is imported, and the group is of use from here on.
     from study.execute.attempt import run_attempt
 
+    gc.freeze()  # modules stay: collecting after a trial takes 5 ms instead of 300
+
     worker = ray.get_runtime_context().current_actor
     ray.get(dispatcher.join.remote(group_id, worker, get_current_placement_group()))
     rank = ray.train.get_context().get_world_rank()
@@ -172,9 +174,9 @@ def _start_ledger(store: ResultStore, group_id: str, devices: float, asked_at: f
     Its devices are held since its first worker's process exists; Ray may have kept that process in stock.
     """
     started = max(asked_at, psutil.Process().create_time())
-    charge = {"group_id": group_id, "devices": devices}
-    Holding(store, f"{group_id}-startup", kind="startup", started=started, **charge).end("completed")
-    return Holding(store, f"{group_id}-idle", kind="idle", **charge)
+    startup = f"{group_id}-startup"
+    Holding(store, startup, kind="startup", devices=devices, group_id=group_id, started=started).end("completed")
+    return Holding(store, f"{group_id}-idle", kind="idle", devices=devices, group_id=group_id)
 
 
 def _fault(error: Exception) -> Fault:

@@ -4,9 +4,11 @@ import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.events import OnEvent, TrialEnded
@@ -69,7 +71,9 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
             for thread in threads:
                 thread.join(_END_SECONDS)
         finally:
-            ray.get(dispatcher.close.remote())
+            # Should the dispatcher itself have died, its callers end with errors of their own.
+            with suppress(RayError):
+                ray.get(dispatcher.close.remote())
             for thread in threads:
                 thread.join(_END_SECONDS)
             close_running(store, "interrupted")

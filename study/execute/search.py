@@ -65,7 +65,7 @@ class Follower(tune.Trainable):
     """Stands for a trial in Ray Tune: every step is an epoch that a worker group reported."""
 
     def setup(self, config: dict[str, Any], dispatcher: Any = None) -> None:
-        """Follow a trial, from its next result on."""
+        """Follow a trial."""
         self._dispatcher = dispatcher
         self._follow(config["trial_id"])
 
@@ -81,9 +81,9 @@ class Follower(tune.Trainable):
         return result
 
     def _follow(self, trial_id: str) -> None:
-        self._trial = trial_id
-        # After the death of an actor its successor goes on where the trial is, but never misses its end.
-        self._index = max(0, ray.get(self._dispatcher.num_results.remote(trial_id)) - 1)
+        # From its first result, also after the death of an actor that had followed it already: schedulers and searchers
+        # tell them apart by their epoch.
+        self._trial, self._index = trial_id, 0
 
 
 def search(dispatcher: Any, searcher: Searcher, num_trials: int, storage: Path) -> None:

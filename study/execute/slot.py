@@ -61,12 +61,17 @@ class Slot:
                 error = caught
             group, closed = ray.get(self.dispatcher.end_group.remote(group_id))
             free(group.placement_group)
-            self._charge(group_id, started, error)
             fault = group.fault or Fault("lost", _reason(error))
+            if closed:
+                fault = Fault("interrupted", "the study was interrupted")
+            if group.running is not None:
+                status = fault.kind if fault.kind in ("timeout", "interrupted") else "lost"
+                close_running(self.store, status, group.running.trial_id, now=time.time())
+            self._charge(group_id, started, error)
             if fault.kind == "results":
                 raise UserError(fault.error)
             if group.running is not None:
-                self._settle(group.running, Fault("interrupted", "the study was interrupted") if closed else fault)
+                self._settle(group.running, fault)
             failed_starts = failed_starts + 1 if error and not group.jobs and not closed else 0
             if failed_starts > self.execution.max_retries:
                 raise RuntimeError(f"worker groups do not start: {fault.error}") from error
@@ -107,7 +112,6 @@ class Slot:
     def _settle(self, job: Job, fault: Fault) -> None:
         """Decide on a job that broke off: another attempt, or the trial's final row."""
         trial: Trial = pickle.loads(job.trial)
-        close_running(self.store, fault.kind if fault.kind in ("timeout", "interrupted") else "lost", trial.trial_id)
         again = fault.kind not in ("oom", "interrupted") and job.retry < self.execution.max_retries
         if again:
             text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
@@ -124,16 +128,21 @@ class Slot:
         ray.get(self.dispatcher.report.remote(pickle.dumps(event), trial.trial_id, tune_result(event)))
 
 
-def close_running(store: ResultStore, status: str, trial_id: str | None = None) -> None:
-    """Close the ledger entries, of one trial or of all, whose holder was killed."""
+def close_running(store: ResultStore, status: str, trial_id: str | None = None, now: float | None = None) -> None:
+    """Close the ledger entries, of one trial or of all, whose holder was killed.
+
+    They are charged up to `now`, seconds since the epoch, or else to the last time that the holder wrote them.
+    """
     for entry in store.ledger(trial_id):
         if entry["status"] == "running":
-            store.write_ledger({**entry, "status": status})
+            held = entry["held_seconds"] if now is None else now - entry["started_at"].timestamp()
+            store.write_ledger({**entry, "held_seconds": held, "status": status})
 
 
 def _reason(error: Exception | None) -> str:
     """Why a group ended, in one line."""
-    failures = getattr(error, "worker_failures", None) or {}
-    for failure in failures.values():
-        return f"a worker died: {last_line(str(failure))}"
-    return f"{type(error).__name__}: {last_line(str(error))}" if error else "the group ended before its job did"
+    if error is None:
+        return "the group ended before its job did"
+    of_workers = list((getattr(error, "worker_failures", None) or {}).values())
+    who, cause = ("a worker died", of_workers[0]) if of_workers else (type(error).__name__, error)
+    return f"{who}: {last_line(str(cause)).partition(' Some common causes')[0]}"

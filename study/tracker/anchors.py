@@ -95,22 +95,25 @@ def match(anchors: Tensor, targets: FrameTargets) -> tuple[Tensor, Tensor]:
     return best_overlap, best_box
 
 
-def assign(anchors: Tensor, first: FrameTargets, second: FrameTargets) -> dict[str, Tensor]:
+def assign(
+    anchors: Tensor, first: FrameTargets, second: FrameTargets, match_iou: tuple[float, float] = (0.4, 0.5)
+) -> dict[str, Tensor]:
     """Targets of the three towers; keys and shapes as in `study.losses.TaskLoss`.
 
-    Classification: IoU >= .5 positive, < .4 negative, ignored between. ID verification: positive where both frames'
-    boxes match the anchor and are one identity, ignored where that is undecided.
+    Classification: positive from the upper IoU on, negative below the lower one, ignored between. ID verification:
+    positive where both frames' boxes match the anchor and are one identity, ignored where that is undecided.
     """
+    low, high = match_iou
     overlap, box = match(anchors, first)
     overlap_second, box_second = match(anchors, second)
     cls = torch.full_like(box, -1)
-    cls[overlap < 0.4] = 0
-    cls[overlap >= 0.5] = 1
+    cls[overlap < low] = 0
+    cls[overlap >= high] = 1
 
     ids = first.ids.gather(1, box)
     same = (ids == second.ids.gather(1, box_second)) & (ids != 0)
-    near, near_second = overlap >= 0.4, overlap_second >= 0.4
-    decided = near & near_second & ((overlap >= 0.5) | (overlap_second >= 0.5))
+    near, near_second = overlap >= low, overlap_second >= low
+    decided = near & near_second & ((overlap >= high) | (overlap_second >= high))
     reid = torch.full_like(box, -1)
     reid[~near | ~near_second] = 0
     reid[decided] = same[decided].long()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from study.batch import PairBatch
+from study.batch import PairBatch, join
 from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.tracker import anchors
@@ -44,6 +44,8 @@ class Config(TrackerConfig):
     tower_norm: bool = True
     attention: bool = False  # the regression tower's input times sigmoid(reid) and sigmoid(cls)
     anchors: Literal["data", "paper"] | tuple[tuple[float, float], ...] = "data"  # or (width, height) a level
+    match_iou: tuple[Fraction, Fraction] = (0.4, 0.5)  # an anchor is background below, an object from there on
+    both_orders: bool = False  # learn every pair in both orders: one pass of the backbone, twice the supervision
     candidate_score: Fraction = 0.05
     nms_sigma: Annotated[float, Field(gt=0)] = 0.5
     association: Association = Association()
@@ -172,10 +174,15 @@ class ChainedTracker(Tracker):
     def forward(self, batch: PairBatch) -> TrainingOutput:
         """Task losses of a batch of pairs."""
         maps = self.features(torch.cat([batch.first_images, batch.second_images]))
-        count = len(batch)
-        pair_features = self.fuse([m[:count] for m in maps], [m[count:] for m in maps])
+        first, second = batch.first, batch.second
+        swapped = [torch.cat([m[len(batch) :], m[: len(batch)]]) for m in maps]
+        if self.config.both_orders:
+            pair_features = self.fuse(maps, swapped)
+            first, second = join(first, second), join(second, first)
+        else:
+            pair_features = self.fuse([m[: len(batch)] for m in maps], [m[: len(batch)] for m in swapped])
         predictions = self.predict(pair_features)
-        targets = anchors.assign(predictions["anchors"], batch.first, batch.second)
+        targets = anchors.assign(predictions["anchors"], first, second, self.config.match_iou)
         losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
         counts = {}
         if "reid" in predictions:

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from study.data import read_sequence
 from study.data.street.drawing import Part, compose, disc, render, slab, wave
+from study.data.street.scenery import CAMERA_KINDS
 from study.data.synthetic import PRESETS, draw, ensure_drawn, main
 from study.errors import UserError
 from study.evaluation import combine, evaluate_sequence, summarize
@@ -19,8 +20,8 @@ from study.motfile import GroundTruth, Tracks
 
 # Trackers are tuned on these data. Who changes what is drawn raises study.data.presets.VERSION and tunes again.
 DIGESTS = {
-    "default": "8d22e246f7d15a048010a68356f5e1698aa378685361bd574a592d7ef34c4588",
-    "tiny": "97e49d86c3b85d7c1712727353cd67ba4e1348472c2d0f3a586e148ae7c03d85",
+    "default": "23f211da5b185a9fd7358a04721a06161f38fb99d73db44039dc74ea3d907c61",
+    "tiny": "8d5b39be297ade6a29e839bf5e9f46c5a51ac15642795662d64e3c59a1c06e01",
 }
 
 
@@ -147,7 +148,7 @@ def test_evaluated_people_can_be_seen(truths, split):
     names = getattr(PRESETS["default"], split)
     visibility = evaluated(truths, names, "visibility")
     assert (visibility >= 0.4).mean() >= 0.85
-    assert visibility.min() >= 0.15 - 1e-4
+    assert visibility.min() >= 0.2 - 1e-4
     boxes = evaluated(truths, names, "boxes_xyxy")
     inside = np.minimum(boxes[:, 2:], PRESETS["default"].size) - np.maximum(boxes[:, :2], 0)
     assert inside.min() >= 3
@@ -166,8 +167,8 @@ def test_people_enter_leave_and_reach_outside_the_image(truths):
             frames = truth.frames[truth.evaluated & (truth.ids == ident)]
             entered.append(frames.min() > 3)
             left.append(frames.max() < truth.num_frames - 3)
-    assert np.mean(entered) > 0.25
-    assert np.mean(left) > 0.25
+    assert np.mean(entered) > 0.1
+    assert np.mean(left) > 0.1
 
 
 def test_two_frames_tell_the_motion(truths):
@@ -189,7 +190,7 @@ def test_localisation_needs_work(truths):
     inter = np.minimum(sizes, usual).prod(1)
     assert (inter / (sizes.prod(1) + usual.prod() - inter) >= 0.5).mean() < 0.6
     same_shape = sizes[:, 1] * usual[0] / usual[1]
-    assert (np.minimum(same_shape, sizes[:, 0]) / np.maximum(same_shape, sizes[:, 0]) >= 0.7).mean() < 0.75
+    assert (np.minimum(same_shape, sizes[:, 0]) / np.maximum(same_shape, sizes[:, 0]) >= 0.7).mean() < 0.87
 
 
 def test_hidden_people_are_hidden_by_somebody_or_the_border(truths):
@@ -203,18 +204,19 @@ def test_hidden_people_are_hidden_by_somebody_or_the_border(truths):
             assert overlapped or box[:2].min() < 0 or box[2] > width or box[3] > height
 
 
-def test_nothing_bright_moves_outside_annotated_boxes(roots, truths):
-    """In sequences of a standing camera, pixels that change colour (shadows only dim) lie in some box."""
-    for name in PRESETS["default"].sequences[1::5]:
+def test_nobody_is_outside_the_annotated_boxes(roots, truths):
+    """Before a standing camera, pixels outside all boxes keep their colour (shadows only dim it)."""
+    for name in PRESETS["default"].sequences[CAMERA_KINDS.index("still") :: len(CAMERA_KINDS)]:
         frames = pixels(roots["default"] / name).astype(np.float64)
-        chroma = frames - frames.mean(3, keepdims=True)
-        change = np.abs(chroma - np.median(chroma, axis=0)).max(3) > 25
-        outside = change.copy()
+        colour = frames - frames.mean(3, keepdims=True)
+        free = np.ones(frames.shape[:3], bool)
         truth = truths[name]
         for frame, (x0, y0, x1, y1) in zip(truth.frames, truth.boxes_xyxy.astype(int), strict=True):
-            outside[frame - 1, max(0, y0 - 2) : max(0, y1 + 2), max(0, x0 - 2) : max(0, x1 + 2)] = False
-        assert change.sum() > 1000
-        assert outside.sum() / change.sum() < 0.01
+            free[frame - 1, max(0, y0 - 2) : max(0, y1 + 2), max(0, x0 - 2) : max(0, x1 + 2)] = False
+        street = (colour * free[..., None]).sum(0) / np.maximum(1, free.sum(0))[..., None]
+        strange = np.abs(colour - street).max(3) > 25
+        assert strange[~free].sum() > 1000
+        assert strange[free].sum() < 0.001 * strange[~free].sum()
 
 
 def test_boxes_and_silhouettes_are_exact():
@@ -245,7 +247,7 @@ def _draw_tiny(cache: Path) -> None:
 
 
 def test_concurrent_drawers_share_one_whole_folder(roots, tmp_path):
-    (tmp_path / ".synthetic-tiny-v1.0123.part" / "tiny-01").mkdir(parents=True)
+    (tmp_path / ".synthetic-tiny.0123.part" / "tiny-01").mkdir(parents=True)
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_draw_tiny, args=(tmp_path,)) for _ in range(2)]
     for worker in workers:

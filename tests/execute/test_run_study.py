@@ -13,8 +13,6 @@ from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
 from study.results import cost
 
-FAULTY = {"weighting.kind": "user_parts.faulty"}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def ray_of_this_module():
@@ -33,36 +31,34 @@ def assert_same_rows(store, other, trial_id):
         pd.testing.assert_frame_equal(mine[table], theirs[table], obj=table)
 
 
-def test_faults_of_all_kinds_end_in_rows_and_spare_the_other_trials(tmp_path, cache_dir):
+def test_faults_of_all_kinds_end_in_rows_and_spare_the_other_trials(tmp_path, cache_dir, capfd):
     study = tiny_study(
         [
             {},
             action("kill", tmp_path),
-            action("raise", tmp_path, once=False),
+            action("raise", tmp_path, at_step=2, once=False),
             action("hang", tmp_path),
             {"weighting": {"kind": "hwf", "loss_weights": {"cls": 1e38}}},
-            action("exhaust", tmp_path, once=False),
             {"train.lr": 1e-3},
         ],
-        execution=Execution(max_retries=1, trial_timeout_seconds=20),
+        execution=Execution(max_retries=1, trial_timeout_seconds=12),
     )
     plan, store = open_study(study, tmp_path / "results", cache_dir)
     events = []
     run_study(plan, store, events.append)
+    assert capfd.readouterr() == ("", "")
 
     stored = {row["trial_id"]: row for row in store.trials()}
-    ordinary, killed, raising, hanging, diverging, exhausting, other = (stored[t.trial_id] for t in plan.trials)
+    ordinary, killed, raising, hanging, diverging, other = (stored[t.trial_id] for t in plan.trials)
     assert [stored[t.trial_id]["status"] for t in plan.trials] == [
-        *("completed", "completed", "failed", "completed", "diverged", "oom", "completed")
+        *("completed", "completed", "failed", "completed", "diverged", "completed")
     ]
-    assert [row["attempts"] for row in (ordinary, killed, raising, hanging, diverging, exhausting, other)] == [
-        *(1, 2, 2, 2, 1, 1, 1)
-    ]
+    assert [row["attempts"] for row in (ordinary, killed, raising, hanging, diverging, other)] == [*(1, 2, 2, 2, 1, 1)]
     assert raising["error"] == "RuntimeError: weighting is broken"
-    assert raising["epochs"] == 1
+    assert raising["epochs"] == 0
     assert "step 0 (epoch 1)" in diverging["error"]
     assert {entry["status"] for entry in store.ledger(plan.trials[3].trial_id)} == {"timeout", "completed"}
-    assert hanging["lost_seconds"] > 10
+    assert hanging["lost_seconds"] > 8
     assert killed["lost_seconds"] > 0
 
     # What was killed is as if it had not been: the same trial, undisturbed, without ray.
@@ -97,7 +93,7 @@ def test_faults_of_all_kinds_end_in_rows_and_spare_the_other_trials(tmp_path, ca
 
     # The study goes on with what did not complete, and counts attempts on.
     plan, store = open_study(study, tmp_path / "results", cache_dir)
-    assert [trial.index for trial in plan.missing] == [2, 5]
+    assert [trial.index for trial in plan.missing] == [2]
 
 
 def test_two_workers_do_what_one_does(tmp_path, cache_dir):

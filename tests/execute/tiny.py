@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 from user_parts import faulty
 
 from study.config import Data, Execution, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.plan import make_plan
-from study.results import ResultStore
+from study.results import ResultStore, comparable
 from study.tracker import chained
 
 
@@ -33,10 +34,6 @@ def open_study(study, results: Path, cache_dir: Path):
 
 def rows(store, trial_id):
     """What a trial left, but for time, memory, host and date."""
-    from study.results import comparable
-
-    import pandas as pd
-
     tables = {table: pd.DataFrame(store.read_rows(table, trial_id)) for table in ("steps", "epochs", "sequences")}
     tables["trials"] = pd.DataFrame([row for row in store.trials() if row["trial_id"] == trial_id])
     return {name: comparable(table) for name, table in tables.items()}

@@ -8,14 +8,14 @@ def leg(look: Look, pose: Pose, side: int, hip_y: float, swing: float) -> list[P
     """Calf, thigh and shoe of one leg; `side` is 1 for the near one, -1 for the far one, `swing` -1 to 1."""
     x, y, h, f = pose.x, pose.y, pose.h, pose.facing
     front = 1 - pose.lateral
-    hip_x = x + side * (0.015 + 0.05 * front) * h * look.build
+    hip_x = x + side * (0.035 + 0.04 * front) * h * look.build
     foot_x = hip_x + f * swing * look.stride * pose.lateral * h + side * 0.02 * h * front
     lift = 0.05 * h * pose.moving * max(0.0, wave(pose.phase + (0.25 if side > 0 else 0.75)))
     foot_y = y - 0.025 * h - lift
     knee_x, knee_y = (hip_x + foot_x) / 2 + f * 0.03 * h * pose.lateral * pose.moving, (hip_y + foot_y) / 2
     colour = shade(look.bottom, 1.0 if side > 0 else 0.78)
     calf = look.skin if look.coat > 0.2 else colour
-    thick = 0.052 * h * look.build
+    thick = 0.06 * h * look.build
     toe = foot_x + f * 0.06 * h * pose.lateral
     return [
         Part(knee_x, knee_y, 0.75 * thick, foot_x, foot_y, 0.5 * thick, calf),
@@ -26,13 +26,13 @@ def leg(look: Look, pose: Pose, side: int, hip_y: float, swing: float) -> list[P
 
 def torso(look: Look, x: float, hip_y: float, shoulder_y: float, h: float, front: float) -> list[Part]:
     """Trunk from shoulders to hip, and the coat or skirt below it; `front` is 1 for a person seen from the front."""
-    stretch = 1 + 0.5 * front
+    stretch = 1.35 + 0.3 * front
     parts = []
     if look.coat:
         hem = hip_y + look.coat * h
-        parts.append(Part(x, hip_y, 0.08 * h * look.build, x, hem, 0.095 * h * look.build, look.top, stretch))
+        parts.append(Part(x, hip_y, 0.085 * h * look.build, x, hem, 0.1 * h * look.build, look.top, stretch))
     period = (0.14 if look.pattern == "two_tone" else 0.075) * h
-    upper, lower = 0.07 * h * look.build, 0.066 * h * look.build
+    upper, lower = 0.085 * h * look.build, 0.078 * h * look.build
     trunk = Part(x, shoulder_y, upper, x, hip_y, lower, look.top, stretch)
     parts.append(trunk._replace(pattern=look.pattern, second=look.second, period=period))
     return parts
@@ -41,7 +41,7 @@ def torso(look: Look, x: float, hip_y: float, shoulder_y: float, h: float, front
 def arm(look: Look, pose: Pose, side: int, swing: float) -> list[Part]:
     """Upper arm, forearm and hand of one side; the near arm (side 1) may reach out."""
     h, f = pose.h, pose.facing
-    x = pose.x + side * 0.115 * h * (1 - pose.lateral) * look.build
+    x = pose.x + side * (0.05 + 0.08 * (1 - pose.lateral)) * h * look.build
     y = pose.y - 0.77 * h
     reach = pose.reach if side > 0 else 0.0
     outwards = f if pose.lateral > 0.5 else side

@@ -45,20 +45,22 @@ def seated(look: Look, x: float, y: float, h: float) -> list[Part]:
 
 
 def mannequin(look: Look, x: float, y: float, h: float) -> list[Part]:
-    """A shop-window figure: a person's shape in a single pale colour with one garment, on a foot plate."""
-    pale = (206, 198, 186)
-    still = Pose(x, y, h, 1, 0.2, True, 0.0, 0.0)
-    bare = replace(look, skin=pale, hair=pale, bottom=pale, hat=False, belongings="", coat=0.0)
-    return [slab(x, y, 0.16 * h, 0.02 * h, METAL), *person(bare, still)]
+    """A headless shop-window figure: one garment on a trunk, on a stand."""
+    garment = replace(look, coat=max(look.coat, 0.1))
+    stand = [slab(x, y - 0.03 * h, 0.13 * h, 0.03 * h, METAL), slab(x, y - 0.25 * h, 0.02 * h, 0.25 * h, METAL)]
+    neck = disc(x, y - 0.87 * h, 0.03 * h, (206, 198, 186))
+    return [*stand, neck, *torso(garment, x, y - 0.5 * h, y - 0.79 * h, h, 1.0)]
 
 
 def poster(look: Look, x: float, y: float, h: float) -> list[Part]:
-    """A person printed on a framed board."""
-    back = [
-        slab(x, y - 0.5 * h, 0.34 * h, 0.58 * h, (48, 48, 52)),
-        slab(x, y - 0.5 * h, 0.3 * h, 0.54 * h, shade(look.belongings_colour, 1.25)),
-    ]
-    return [*back, *person(replace(look, belongings=""), Pose(x, y, h, 1, 0.1, True, 0.0, 0.0))]
+    """A board with a portrait in shades of one colour."""
+    ink = look.belongings_colour
+    dark, light = shade(ink, 0.45), shade(ink, 1.6)
+    printed = replace(look, skin=ink, hair=dark, top=dark, second=ink, pattern="plain", hat=False, coat=0.0)
+    board = [slab(x, y - 0.55 * h, 0.34 * h, 0.55 * h, (48, 48, 52)), slab(x, y - 0.55 * h, 0.3 * h, 0.51 * h, light)]
+    face = head(printed, x, y - 0.95 * h, Pose(x, y, 2.2 * h, 1, 0.0, True, 0.0, 0.0))
+    bust = Part(x, y - 0.38 * h, 0.16 * h, x, y - 0.22 * h, 0.16 * h, dark, 1.4)
+    return [*board, bust, *face]
 
 
 def _wheelchair(look: Look, pose: Pose) -> list[Part]:

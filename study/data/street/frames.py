@@ -13,9 +13,9 @@ from study.data.street.placing import PEDESTRIAN, REFLECTION, place_distractors,
 from study.data.street.scenery import CAMERA_KINDS, Camera, View, camera_path, draw_scenery
 from study.data.street.walks import Crowd, Step, Walker, populate
 
-MIN_VISIBILITY = 0.15  # a pedestrian seen less is annotated but not evaluated
+MIN_VISIBILITY = 0.25  # a pedestrian seen less is annotated but not evaluated
 MIN_PIXELS_INSIDE = 3  # of a box's width and height within the image, for the same
-_CROWDING = (0.0, -1.3, 1.0, -0.4, 0.4)  # of successive sequences, times the spread
+_CROWDING = (0.0, 1.0, -1.4, 0.4)  # of successive sequences, times the spread
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ class Difficulty:
     """What makes a street hard to track. Motion in pixels a frame, speeds in metres a second, shares 0-1."""
 
     frame_rate: int = 7
-    people: float = 5.5  # in view on average, standing before or behind each other
+    people: float = 4.5  # in view on average, standing before or behind each other
     crowd_spread: float = 0.6  # how much sequences differ in that, as a share
-    speed: tuple[float, float] = (0.5, 1.7)
-    plain_share: float = 0.28  # of people who carry nothing
-    group_share: float = 0.4  # of people who walk with others
-    camera_motion: float = 0.8
-    occluders: int = 2
-    distractors: int = 2
-    clutter: int = 6
-    light_spread: float = 0.25  # of a sequence's gain
-    shadow: float = 0.35
-    noise: int = 5  # largest deviation of a pixel
-    blurred_share: float = 0.3  # of sequences
-    mirroring_share: float = 0.4  # of sequences, whose shop windows mirror people
+    speed: tuple[float, float] = (0.5, 1.5)
+    plain_share: float = 0.7  # of people who carry nothing
+    group_share: float = 0.2  # of people who walk with others
+    camera_motion: float = 0.5
+    occluders: int = 1
+    distractors: int = 1
+    clutter: int = 0
+    light_spread: float = 0.05  # of a sequence's gain
+    shadow: float = 0.1
+    noise: int = 2  # largest deviation of a pixel
+    blurred_share: float = 0.0  # of sequences
+    mirroring_share: float = 0.1  # of sequences, whose shop windows mirror people
 
 
 class Row(NamedTuple):
@@ -80,8 +80,8 @@ class Street:
     ) -> None:
         width, height = size
         self._rng, self._size, self._difficulty = rng, size, difficulty
-        far_scale = between(rng, 0.135, 0.165) * height  # pixels a metre at the facades
-        near_scale = between(rng, 0.4, 0.46) * height
+        far_scale = between(rng, 0.13, 0.145) * height  # pixels a metre at the facades
+        near_scale = between(rng, 0.41, 0.46) * height
         base, eye, focal = between(rng, 0.4, 0.54) * height, between(rng, 1.6, 2.5), between(rng, 0.8, 1.0) * width
         self._camera = Camera(focal, eye, base - far_scale * eye, width / 2, focal / far_scale)
         near_m = focal / near_scale

@@ -28,7 +28,7 @@ _SKIN: tuple[Colour, ...] = ((236, 196, 168), (214, 164, 128), (166, 116, 82), (
 _HAIR: tuple[Colour, ...] = ((28, 22, 20), (84, 56, 34), (182, 142, 84), (150, 148, 146), (120, 50, 30))
 _PATTERNS: tuple[Pattern, ...] = ("plain", "plain", "stripes", "bars", "checks", "two_tone")
 METAL: Colour = (70, 72, 78)
-_BELONGINGS = {"suitcase": 14, "pushchair": 11, "wheelchair": 7, "umbrella": 13, "backpack": 14, "handbag": 14}
+_BELONGINGS = {"suitcase": 12, "pushchair": 7, "wheelchair": 6, "umbrella": 7, "backpack": 16, "handbag": 16}
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def random_look(rng: np.random.Generator, plain_share: float) -> Look:
     if child and belongings in ("pushchair", "suitcase", "wheelchair"):
         belongings = "backpack"
     return Look(
-        height_m=between(rng, 0.95, 1.4) if child else between(rng, 1.55, 1.92),
-        build=between(rng, 0.8, 1.45),
-        head=between(rng, 0.08, 0.1) if child else between(rng, 0.058, 0.07),
+        height_m=between(rng, 1.15, 1.4) if child else between(rng, 1.55, 1.92),
+        build=between(rng, 0.7, 1.7),
+        head=between(rng, 0.08, 0.1) if child else between(rng, 0.062, 0.074),
         skin=pick(rng, _SKIN),
         hair=pick(rng, _HAIR),
         top=shade(pick(rng, CLOTHES), between(rng, 0.85, 1.15)),

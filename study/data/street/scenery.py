@@ -20,6 +20,7 @@ _WALLS: tuple[Colour, ...] = (
     (188, 176, 140),
     (96, 104, 98),
 )
+_DOORS: tuple[Colour, ...] = ((84, 62, 48), (64, 70, 76), (60, 78, 66), (104, 96, 84), (92, 58, 54), (58, 66, 92))
 _GROUND: tuple[Colour, ...] = ((146, 144, 140), (128, 122, 116), (164, 154, 140), (106, 108, 112))
 
 
@@ -114,7 +115,7 @@ def draw_scenery(
         z = between(rng, 0.9, 1.0) * camera.far_m
         u, v = camera.ground(0, z)
         u, v, m = between(rng, 0, width), v + MARGIN, camera.pixels_per_metre(z)
-        colour = pick(rng, CLOTHES)
+        colour = pick(rng, CLOTHES) if rng.random() < 0.3 else pick(rng, _DOORS)
         compose(image, _clutter(rng, u, v, m, colour))
     image += 10 * value_noise(rng, height, width, 9)[..., None] + 5 * value_noise(rng, height, width, 2)[..., None]
     layers[..., :3] = image
@@ -149,9 +150,9 @@ def _facades(
             _rectangle(layers, x0 - 2, base - int(2.45 * m), x1 - x0 + 4, int(2.3 * m), (52, 50, 48))
             _rectangle(layers, x0, base - int(2.35 * m), x1 - x0, int(2.1 * m), (104, 122, 132))
             layers[max(0, base - int(2.35 * m)) : base - int(0.25 * m), x0:x1, 3] = 1
-            _rectangle(layers, x0 - 2, base - int(2.95 * m), x1 - x0 + 4, int(0.42 * m), pick(rng, CLOTHES))
+            _rectangle(layers, x0 - 2, base - int(2.95 * m), x1 - x0 + 4, int(0.42 * m), pick(rng, _DOORS))
             panes.append((((x0 - MARGIN) - camera.centre) / m, ((x1 - MARGIN) - camera.centre) / m))
-        _rectangle(layers, right - int(0.95 * m), base - int(2.1 * m), int(0.8 * m), int(2.1 * m), pick(rng, CLOTHES))
+        _rectangle(layers, right - int(0.95 * m), base - int(2.1 * m), int(0.8 * m), int(2.1 * m), pick(rng, _DOORS))
         left = right
     return tuple(panes)
 

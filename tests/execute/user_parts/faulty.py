@@ -28,7 +28,7 @@ class Faulty(Weighting):
         self.config = config
         self.step = -1
 
-    def forward(self, losses, gramian=None):
+    def forward(self, losses, gramian=None):  # noqa: ARG002
         self.step += 1
         if self.config.action == "slow":
             time.sleep(0.05)

@@ -1,0 +1,161 @@
+"""The dispatcher's own logic, in this process: an actor's methods are coroutines like any others."""
+
+import asyncio
+
+import pytest
+
+from study.execute.dispatcher import Dispatcher, Fault, Job
+
+
+def job(name, retry=0):
+    return Job(name, attempt=retry + 1, retry=retry, trial=b"")
+
+
+def run(scenario):
+    asyncio.run(asyncio.wait_for(scenario, timeout=10))
+
+
+async def groups(dispatcher, *names):
+    for name in names:
+        assert await dispatcher.start_group(name)
+
+
+async def is_waiting(awaitable):
+    await asyncio.sleep(0.01)
+    return not awaitable.done()
+
+
+def test_jobs_go_out_in_order_each_once_and_retries_first():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a", "b")
+        for name in "xyz":
+            await dispatcher.submit(job(name))
+        assert await dispatcher.next_job("a", 0) == job("x")
+        await dispatcher.submit(job("x", retry=1), first=True)
+        assert await dispatcher.next_job("b", 0) == job("x", retry=1)
+        assert await dispatcher.next_job("a", 1) == job("y")
+        await dispatcher.no_more_jobs()
+        assert await dispatcher.next_job("b", 1) == job("z")
+        assert await dispatcher.next_job("a", 2) is None
+
+    run(scenario())
+
+
+def test_all_workers_of_a_group_get_the_same_job():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a")
+        both = [asyncio.ensure_future(dispatcher.next_job("a", 0)) for _ in range(2)]
+        assert await is_waiting(both[0])
+        await dispatcher.submit(job("x"))
+        await dispatcher.submit(job("y"))
+        assert await asyncio.gather(*both) == [job("x"), job("x")]
+        assert await dispatcher.next_job("a", 1) == job("y")
+
+    run(scenario())
+
+
+def test_a_group_starts_only_if_there_is_something_to_do():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a", "b")
+        await dispatcher.submit(job("x"))
+        await dispatcher.no_more_jobs()
+        await dispatcher.next_job("a", 0)
+        assert not await dispatcher.start_group("c")
+        # The last running job breaks off: its own place starts another group, unless b is free to take it.
+        await dispatcher.end_group("a")
+        await dispatcher.submit(job("x", retry=1), first=True)
+        assert not await dispatcher.start_group("d")
+        await dispatcher.end_group("b")
+        assert await dispatcher.start_group("d")
+
+    run(scenario())
+
+
+def test_a_job_that_takes_too_long_is_told_as_a_timeout():
+    async def scenario():
+        dispatcher = Dispatcher(timeout_seconds=0.05)
+        await groups(dispatcher, "a", "b")
+        for name in "xyz":
+            await dispatcher.submit(job(name))
+        await dispatcher.next_job("a", 0)
+        await dispatcher.next_job("b", 0)
+        await dispatcher.report(b"", "y", {"done": True})
+        await asyncio.sleep(0.15)
+        slow, _ = await dispatcher.end_group("a")
+        fast, _ = await dispatcher.end_group("b")
+        assert slow.running == job("x")
+        assert slow.fault == Fault("timeout", "no end after 0.05 seconds")
+        assert (fast.running, fast.fault) == (None, None)
+
+    run(scenario())
+
+
+def test_the_first_fault_stands():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a")
+        await dispatcher.submit(job("x"))
+        await dispatcher.next_job("a", 0)
+        await dispatcher.fault("a", Fault("oom", "rank 1 knows why"))
+        await dispatcher.fault("a", Fault("lost", "rank 0 only lost its peer"))
+        group, closed = await dispatcher.end_group("a")
+        assert group.fault == Fault("oom", "rank 1 knows why")
+        assert group.running == job("x")
+        assert not closed
+
+    run(scenario())
+
+
+def test_results_are_kept_until_the_last_has_been_read():
+    async def scenario():
+        dispatcher = Dispatcher()
+        first, last = {"epoch": 1, "done": False}, {"epoch": 2, "done": True}
+        waiting = asyncio.ensure_future(dispatcher.result("x", 0))
+        assert await is_waiting(waiting)
+        await dispatcher.report(b"e1", "x", first)
+        assert await waiting == first
+        await dispatcher.report(b"e2", "x", last)
+        assert await dispatcher.result("x", 0) == first
+        assert await dispatcher.result("x", 1) == last
+        assert await dispatcher.result("x", 0) == last
+        assert await dispatcher.events(5) == [b"e1", b"e2"]
+        assert await dispatcher.events(0.01) == []
+
+    run(scenario())
+
+
+def test_a_stopped_trial_hears_of_it_with_its_next_event():
+    async def scenario():
+        dispatcher = Dispatcher()
+        assert not await dispatcher.report(b"", "x", {"epoch": 1, "done": False})
+        await dispatcher.stop("x")
+        assert await dispatcher.report(b"", "x", {"epoch": 2, "done": False})
+        assert not await dispatcher.report(b"", "y", {"epoch": 2, "done": False})
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_closing_lets_everybody_go(epochs):
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a", "b")
+        await dispatcher.submit(job("x"))
+        await dispatcher.next_job("a", 0)
+        for epoch in range(epochs):
+            await dispatcher.report(b"", "x", {"epoch": epoch, "done": False})
+        waiting = [
+            asyncio.ensure_future(dispatcher.next_job("b", 0)),
+            asyncio.ensure_future(dispatcher.result("x", epochs)),
+        ]
+        assert await is_waiting(waiting[0])
+        assert await is_waiting(waiting[1])
+        await dispatcher.close()
+        assert await asyncio.gather(*waiting) == [None, {"status": "interrupted", "done": True}]
+        assert not await dispatcher.start_group("c")
+        assert await dispatcher.end_group("a") is not None
+
+    run(scenario())
