@@ -22,7 +22,7 @@ from study.results import ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
 
-_log = logging.getLogger("study.execute.attempt")
+_log = logging.getLogger(__name__)
 
 
 def run_attempt(
@@ -41,7 +41,7 @@ def run_attempt(
 
     Every worker of a trial runs this; rank 0 writes. After an epoch its rows are written first, then the checkpoint,
     then the ledger, and then the epoch is reported: whatever is killed when, rows appear once, and nothing that was
-    reported is lost. A network out of bounds, memory or a mistake of the user ends the trial with a row that says so.
+    reported is lost. Divergence, lack of memory or a mistake of the user ends the trial with a row that says so.
 
     Args:
         trial: what to run.
@@ -68,7 +68,7 @@ def run_attempt(
             if isinstance(result, EpochResult) and should_stop is not None and _agree(False, device):
                 break
             if isinstance(result, _Broken) and result.status == "oom":
-                raise RuntimeError(result.error)
+                raise MemoryError(result.error)  # the other ranks wait for this one
         return None
 
     with _log_file(store.log_path(trial.trial_id)):

@@ -17,7 +17,7 @@ from study.results import ResultStore, comparable
 from study.tracker import chained
 from study.weighting import hwf
 
-EPOCHS = 24
+EPOCHS = 16
 STUDY = Study(
     name="interrupted",
     description="Two trials of a few seconds",
