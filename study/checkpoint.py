@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from study.config import Configuration, validate
-from study.data import BoxStatistics
 from study.errors import UserError
 from study.tracker import Tracker
 
@@ -45,9 +43,7 @@ def load_model(path: Path) -> tuple[Configuration, Tracker]:
             " another kind of file"
         )
     configuration = validate(Configuration, json.loads(content["configuration"]), str(path))
-    # Anchor shapes are among the parameters: the statistics they were made of are not needed again.
-    anything = np.arange(1.0, 65.0)
-    tracker: Tracker = configuration.tracker.build(configuration.objective, BoxStatistics(anything, anything))
+    tracker: Tracker = configuration.tracker.build(configuration.objective, None)
     try:
         tracker.load_state_dict(content["tracker"])
     except RuntimeError as error:

@@ -82,7 +82,11 @@ class TrackerConfig(Component):
     """Base of a tracker's configuration. `build(...)` gives the `study.tracker.Tracker` module."""
 
     def build(self, objective: "Objective", statistics: Any) -> Any:
-        """Make the tracker for an objective; `statistics` are `study.data.BoxStatistics` of the training split."""
+        """Make the tracker for an objective.
+
+        `statistics` are `study.data.BoxStatistics` of the training split; None means that every parameter and buffer
+        will be loaded from a checkpoint, so nothing else needs to be read.
+        """
         raise NotImplementedError
 
 

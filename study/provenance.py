@@ -18,20 +18,25 @@ from study.schema import PACKAGES
 
 _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
+    "checkpoint.py",
+    "drawing.py",
     "errors.py",
     "events.py",
     "execute",
     "files.py",
     "live.py",
+    "outputs.py",
     "plan.py",
     "provenance.py",
     "results.py",
     "rows.py",
     "run.py",
     "schema.py",
+    "sources.py",
     "studies.py",
     "summary.py",
     "track.py",
+    "video.py",
 }
 """Parts of this package that have no say in what a trial computes; changes to them leave `code_hash` alone."""
 

@@ -35,7 +35,9 @@ class Config(TrackerConfig):
         for name, loss in losses.items():
             if missing := set(loss.needs) - set(OUTPUTS):
                 raise UserError(f"objective: task loss {name!r} needs {min(missing)!r}; known: {', '.join(OUTPUTS)}")
-        shape = (float(np.median(statistics.widths)), float(np.median(statistics.heights)))
+        shape = (1.0, 1.0)  # without statistics every parameter and buffer comes from a checkpoint
+        if statistics is not None:
+            shape = (float(np.median(statistics.widths)), float(np.median(statistics.heights)))
         heads = sorted({"cls", "reg"}.union(*(loss.needs for loss in losses.values())))
         return EarlyFusion(self, shape, heads, nn.ModuleDict(losses))
 

@@ -44,13 +44,15 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         RuntimeError: worker groups do not start.
     """
     close_running(store, "lost")
-    attempts = Counter(entry["trial_id"] for entry in store.ledger() if entry["kind"] == "attempt")
     trials = plan.missing
     if not trials:
         return
     execution = plan.study.execution
     with connected(execution.cpus_per_worker) as storage:
         capacity = find_capacity(execution, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        for trial_id in plan.restart:  # only now that the study can really start
+            store.discard(trial_id)
+        attempts = Counter(entry["trial_id"] for entry in store.ledger() if entry["kind"] == "attempt")
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         dispatcher: Any = (
             ray.remote(Dispatcher)

@@ -34,17 +34,18 @@ class ResNetBackbone(nn.Module):
         name: one of `RESNETS`.
         pretrained: `"imagenet"` (torchvision's own loading, which downloads), a file holding a state dict, or None:
             group normalisation and random initialisation.
+        load: False makes the layers of a pretrained network without reading parameters that a checkpoint brings.
 
     Raises:
         UserError: the file is missing, unreadable or holds other parameters.
     """
 
-    def __init__(self, name: str, pretrained: str | None) -> None:
+    def __init__(self, name: str, pretrained: str | None, *, load: bool = True) -> None:
         super().__init__()
         norm: Callable[[int], nn.Module] = FrozenStatisticsBatchNorm if pretrained else group_norm
-        weights = "DEFAULT" if pretrained == "imagenet" else None
+        weights = "DEFAULT" if load and pretrained == "imagenet" else None
         network: ResNet = torchvision.models.get_model(name, weights=weights, norm_layer=norm)
-        if pretrained and pretrained != "imagenet":
+        if load and pretrained and pretrained != "imagenet":
             load_state_dict(network, Path(pretrained))
         self.stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
         self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3, network.layer4])

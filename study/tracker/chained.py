@@ -69,7 +69,8 @@ class Config(TrackerConfig):
 
         Args:
             objective: its task losses must need no tower that the network lacks.
-            statistics: widths and heights of the training boxes, for `anchors="data"`.
+            statistics: widths and heights of the training boxes, for `anchors="data"`; None where all parameters
+                come from a checkpoint.
 
         Raises:
             UserError: settings that do not fit each other.
@@ -89,6 +90,8 @@ class Config(TrackerConfig):
             shapes = list(self.anchors)
         elif self.anchors == "paper":
             shapes = anchors.paper_shapes([level for level in self.levels if level >= 3])
+        elif statistics is None:
+            shapes = [(1.0, 1.0)] * len(self.levels)
         else:
             shapes = anchors.shapes_from_data(statistics, len(self.levels))
         if len(shapes) != len(self.levels):
@@ -104,7 +107,7 @@ class Config(TrackerConfig):
         backbone = (
             SmallBackbone(self.width, top)
             if self.backbone == "small"
-            else ResNetBackbone(self.backbone, self.pretrained)
+            else ResNetBackbone(self.backbone, self.pretrained, load=statistics is not None)
         )
         return ChainedTracker(self, backbone, shapes, nn.ModuleDict(losses))
 

@@ -64,7 +64,7 @@ class Driver:
     def end(self, signal_number=None):
         if signal_number is not None:
             self.process.send_signal(signal_number)
-        output, errors = self.process.communicate(timeout=120)
+        output, errors = self.process.communicate(timeout=200)
         return self.process.returncode, output, errors
 
     def left(self, timeout, but=()):
