@@ -4,10 +4,9 @@ Neighbouring frames are almost equal, hence the gaps of 30 frames between the sp
 the figures say nothing about other scenes.
 """
 
-from search_spaces.hwf_grid import POINTS
+from search_spaces.hwf_grid import POINTS, TRACKER
 from study.config import Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
 from study.weighting import hwf
 
 STUDY = Study(
@@ -19,7 +18,7 @@ STUDY = Study(
         test=("MOT17-09[421-525]",),
         image_size=(320, 176),
     ),
-    tracker=chained.Config(),
+    tracker=TRACKER,
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
     train=Train(epochs=20, batch_size=4),

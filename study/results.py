@@ -82,8 +82,8 @@ class ResultStore:
         self._write("ledger", entry["entry_id"], [{**entry, "study": self.study}], SCHEMAS["ledger"])
 
     def ledger(self, trial_id: str | None = None) -> list[dict[str, Any]]:
-        """Entries on a trial, or all of the study's."""
-        return [entry for entry in self._read_all("ledger") if trial_id in (None, entry["trial_id"])]
+        """Entries on a trial, whose names begin with its id, or all of the study's."""
+        return self._read_all("ledger", "" if trial_id is None else f"{trial_id}-")
 
     def write_checkpoint(self, trial_id: str, name: str, data: bytes) -> None:
         """Keep a state of a trial, in place of the one of the same name."""
@@ -124,9 +124,9 @@ class ResultStore:
         pq.write_table(_table(table, rows, schema), sink)
         (self.folder / table).write(f"{name}.parquet", sink.getvalue().to_pybytes())
 
-    def _read_all(self, table: Table) -> list[dict[str, Any]]:
+    def _read_all(self, table: Table, prefix: str = "") -> list[dict[str, Any]]:
         folder = self.folder / table
-        read = ((name, folder.read(name)) for name in folder.names(".parquet"))
+        read = ((name, folder.read(name)) for name in folder.names(".parquet") if name.startswith(prefix))
         return [row for name, data in read if data is not None for row in _parse(data, f"{folder}/{name}").to_pylist()]
 
 
