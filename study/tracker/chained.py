@@ -47,6 +47,7 @@ class Config(TrackerConfig):
     match_iou: tuple[Fraction, Fraction] = (0.4, 0.5)  # an anchor is background below, an object from there on
     both_orders: bool = False  # learn every pair in both orders: one pass of the backbone, twice the supervision
     candidate_score: Fraction = 0.05
+    max_candidates: PositiveInt = 200  # best anchors of a frame that non-maximum suppression looks at
     nms_sigma: Annotated[float, Field(gt=0)] = 0.5
     association: Association = Association()
 
@@ -216,7 +217,8 @@ class OnlineChained:
         self._previous = features
         predictions = network.predict(network.fuse(features, previous))
         scores = predictions["cls"][0].sigmoid()
-        near = torch.nonzero(scores >= config.candidate_score).squeeze(1)
+        near = scores.topk(min(config.max_candidates, len(scores))).indices
+        near = near[scores[near] >= config.candidate_score]
         boxes = anchors.decode(predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1), predictions["anchors"][near])
         first, second = boxes.double().cpu().numpy()
         kept, decayed = soft_nms(first, scores[near].double().cpu().numpy(), config.nms_sigma, config.candidate_score)
