@@ -1,11 +1,25 @@
 """Mistakes of the user, and the one way they are told: what, where, expected, found, what to do."""
 
+import argparse
 import difflib
 from collections.abc import Iterable
+from typing import NoReturn
 
 
 class UserError(ValueError):
     """A mistake the user can mend. Command lines print its text, without a traceback, and exit with code 2."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Tells wrong arguments like any other mistake, in one line; `prog` is the command as it is typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f"{message}; see '{self.prog} --help'")
 
 
 class DivergedError(RuntimeError):

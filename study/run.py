@@ -5,23 +5,18 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 
 from study.config import Study, set_keys, validate
-from study.errors import UserError
+from study.errors import CommandParser, UserError
 
 _EXAMPLES = """examples:
   python -m study.run hwf_grid
   python -m study.run hwf_grid --dry-run --seeds 3 --set train.epochs=2
   python -m study.run my_study.py --data MOT17/train --train MOT17-02,MOT17-04 --val 'MOT17-09[1-240]'
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see 'python -m study.run --help'")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +130,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="python -m study.run",
         description="Run a study, or go on with it. Without a study: list those there are.",
         epilog=_EXAMPLES,

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from study.checkpoint import load_model
 from study.drawing import Painter
-from study.errors import UserError
+from study.errors import CommandParser, UserError
 from study.motfile import Tracks, write_tracks
 from study.outputs import Output, scratch_folder, writing
 from study.sources import DEFAULT_FRAME_RATE, Source, find_sources
@@ -36,11 +35,6 @@ _EXAMPLES = """examples:
   python -m study.evaluation MOT17/train tracked
 """
 _NO_BOXES, _NO_SCORES = np.zeros((0, 4)), np.zeros(0)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see 'python -m study.track --help'")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -164,7 +158,7 @@ def _progress_bar() -> Progress:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="python -m study.track",
         description="Track with a trained tracker, online. Writes one MOTChallenge result file a sequence.",
         epilog=_EXAMPLES,

@@ -46,6 +46,7 @@ def score_split(
         gathered: list[dict[str, Any]] = [{} for _ in range(world)]
         dist.all_gather_object(gathered, mine)
         results = {name: result for part in gathered for name, result in part.items()}
+    results = {clip.name: results[clip.name] for clip in clips}  # one order of pooling for any number of workers
     rows = [
         {"sequence": clip.name, "num_frames": clip.num_frames, **summarize(results[clip.name][0])} for clip in clips
     ]
