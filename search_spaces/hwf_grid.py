@@ -3,6 +3,7 @@
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
+from study.tracker.association import Association
 from study.weighting import hwf
 
 TABLE_I = (
@@ -21,23 +22,25 @@ POINTS = tuple(
 )
 
 TRACKER = chained.Config(
-    width=24,
-    levels=(2, 3),
+    width=32,
+    levels=(3, 4),
     fpn_channels=32,
+    pair_fusion="halves",
     tower_channels=32,
-    tower_depth=2,
-    match_iou=(0.3, 0.4),
+    tower_depth=1,
     both_orders=True,
+    nms_sigma=0.25,
+    association=Association(start_score=0.4),
 )
-"""A network of 0.15 M parameters that learns in minutes on a CPU core."""
+"""A network of 0.36 M parameters that learns in minutes on a CPU core."""
 
 STUDY = Study(
     name="hwf_grid",
     description="The six hard weightings of the LWF paper's Table I, on synthetic sequences (minutes on a laptop)",
-    data=Data(root="synthetic:default", image_size=(192, 112), augmentation=Augmentation(crop_probability=0.5)),
+    data=Data(root="synthetic:default", image_size=(192, 112), augmentation=Augmentation(crop_probability=0)),
     tracker=TRACKER,
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
-    train=Train(epochs=8, steps_per_epoch=100, batch_size=4, validate_every=4),
+    train=Train(epochs=8, steps_per_epoch=440, batch_size=2, validate_every=4),
     points=POINTS,
 )

@@ -28,6 +28,7 @@ def trial_row(
     metrics: Mapping[str, float] | None = None,
     device_name: str | None = None,
     num_parameters: int | None = None,
+    precision: str | None = None,
     peak_memory_bytes: int | None = None,
     predicted_device_seconds: float | None = None,
 ) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def trial_row(
         metrics: `val_...` and `test_...` figures; those missing become null.
         device_name: model of GPU or CPU.
         num_parameters: of the network.
+        precision: that it was trained in.
         peak_memory_bytes: of one worker.
         predicted_device_seconds: what the plan said.
     """
@@ -73,6 +75,7 @@ def trial_row(
         "devices_per_worker": devices_per_worker,
         "device_name": device_name,
         "num_parameters": num_parameters,
+        "precision": precision,
         "peak_memory_bytes": peak_memory_bytes,
         **provenance,
         "code_hash": code_hash(trial.configuration),

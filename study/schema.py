@@ -111,6 +111,7 @@ _TRIALS = [
     ),
     _column("device_name", TEXT, "", "model of the GPU or CPU", volatile=True),
     _column("num_parameters", INTEGER, "count", "trained parameters of the network"),
+    _column("precision", TEXT, "", "float32 or bfloat16: what the network was trained in"),
     _column("peak_memory_bytes", INTEGER, "bytes", "peak memory of one worker on its device", volatile=True),
     _column("git_sha", TEXT, "", "commit of the code"),
     _column("git_dirty", TRUTH, "", "whether the code differed from that commit"),

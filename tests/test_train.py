@@ -67,15 +67,25 @@ def test_the_same_seed_gives_the_same_rows_and_another_does_not(splits, cache_di
     assert [type(r) for r in first] == [EpochResult, EpochResult, TrialResult]
 
 
-def test_a_resumed_run_continues_bit_for_bit(splits, cache_dir):
-    whole = run(configuration(epochs=3), splits, cache_dir)
-    start = train_trial(configuration(epochs=3), 0, splits, cache_dir=cache_dir, device=CPU)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_continues_bit_for_bit(splits, cache_dir, precision):
+    config = configuration(epochs=3, precision=precision)
+    whole = run(config, splits, cache_dir)
+    start = train_trial(config, 0, splits, cache_dir=cache_dir, device=CPU)
     state = through_a_file(next(islice(start, 1)).state())
     torch.manual_seed(99)
-    rest = run(configuration(epochs=3), splits, cache_dir, resume=state)
+    rest = run(config, splits, cache_dir, resume=state)
+    assert rest[-1].precision == precision
     assert rows(rest) == rows(whole)[1:]
     for name, value in whole[-1].state().items():
         assert torch.equal(rest[-1].state()[name], value), name
+
+
+def test_precision_changes_what_is_computed_a_little(splits, cache_dir):
+    exact, rounded = (run(configuration(epochs=1, precision=p), splits, cache_dir) for p in ("float32", "bfloat16"))
+    losses = [[row["loss"] for row in results[0].steps] for results in (exact, rounded)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
 
 def test_a_run_killed_before_its_test_is_only_tested(splits, cache_dir):

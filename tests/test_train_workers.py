@@ -20,7 +20,7 @@ CONFIGURATION = Configuration(
     tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
     objective=CLS_REG_REID,
     weighting=hwf.Config(loss_weights={"cls": 2.0, "reg": 0.5}),
-    train=Train(epochs=1, batch_size=3, log_every=1, warmup_steps=2),
+    train=Train(epochs=1, batch_size=3, log_every=1, warmup_steps=2, precision="float32"),
 )
 
 

@@ -34,7 +34,7 @@ def write_outcome(
         error: why it did not complete; its last line is kept.
         epochs: epochs finished; default: as many as have rows.
         metrics: final figures.
-        measured: `device_name`, `num_parameters`, `peak_memory_bytes`.
+        measured: `device_name`, `num_parameters`, `precision`, `peak_memory_bytes`.
     """
     execution: Execution = plan.study.execution
     if epochs is None:

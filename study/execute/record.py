@@ -64,7 +64,12 @@ class Record:
         self._add(sequences=result.sequences)
         self.store.write_checkpoint(self.trial.trial_id, MODEL, model_bytes(self.trial.configuration, result.state()))
         self.holding.spend(result.seconds)
-        return self.end("completed", num_parameters=result.num_parameters, peak_memory_bytes=result.peak_memory_bytes)
+        return self.end(
+            "completed",
+            num_parameters=result.num_parameters,
+            precision=result.precision,
+            peak_memory_bytes=result.peak_memory_bytes,
+        )
 
     def end(self, status: Status, error: str | None = None, **measured: Any) -> dict[str, Any]:
         """Write the final row; nothing is left to go on from."""

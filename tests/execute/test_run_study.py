@@ -97,7 +97,7 @@ def test_faults_of_all_kinds_end_in_rows_and_spare_the_other_trials(tmp_path, ca
 
 
 def test_two_workers_do_what_one_does(tmp_path, cache_dir):
-    study = tiny_study(epochs=2, execution=Execution(workers=2, max_retries=0))
+    study = tiny_study(epochs=2, precision="float32", execution=Execution(workers=2, max_retries=0))
     plan, store = open_study(study, tmp_path / "two", cache_dir)
     run_study(plan, store, lambda _: None)
     _, alone = open_study(study, tmp_path / "one", cache_dir)

@@ -23,10 +23,10 @@ class Difficulty:
     """What makes a street hard to track. Motion in pixels a frame, speeds in metres a second, shares 0-1."""
 
     frame_rate: int = 7
-    people: float = 4.5  # in view on average, standing before or behind each other
+    people: float = 4.0  # in view on average, standing before or behind each other
     crowd_spread: float = 0.6  # how much sequences differ in that, as a share
     speed: tuple[float, float] = (0.5, 1.5)
-    plain_share: float = 0.7  # of people who carry nothing
+    plain_share: float = 0.85  # of people who carry nothing
     group_share: float = 0.2  # of people who walk with others
     camera_motion: float = 0.5
     occluders: int = 1
@@ -80,7 +80,7 @@ class Street:
     ) -> None:
         width, height = size
         self._rng, self._size, self._difficulty = rng, size, difficulty
-        far_scale = between(rng, 0.13, 0.145) * height  # pixels a metre at the facades
+        far_scale = between(rng, 0.15, 0.165) * height  # pixels a metre at the facades
         near_scale = between(rng, 0.41, 0.46) * height
         base, eye, focal = between(rng, 0.4, 0.54) * height, between(rng, 1.6, 2.5), between(rng, 0.8, 1.0) * width
         self._camera = Camera(focal, eye, base - far_scale * eye, width / 2, focal / far_scale)

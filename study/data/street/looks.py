@@ -84,7 +84,7 @@ def random_look(rng: np.random.Generator, plain_share: float) -> Look:
         belongings = "backpack"
     return Look(
         height_m=between(rng, 1.15, 1.4) if child else between(rng, 1.55, 1.92),
-        build=between(rng, 0.7, 1.7),
+        build=between(rng, 0.75, 1.3),
         head=between(rng, 0.08, 0.1) if child else between(rng, 0.062, 0.074),
         skin=pick(rng, _SKIN),
         hair=pick(rng, _HAIR),
