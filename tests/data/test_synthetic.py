@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
-from study.data import read_sequence
+from search_spaces.hwf_grid import STUDY
+from study.data import Clip, FrameCache, box_statistics, read_sequence
 from study.data.street.drawing import Part, compose, disc, render, slab, wave
 from study.data.street.scenery import CAMERA_KINDS
 from study.data.synthetic import PRESETS, draw, ensure_drawn, main
 from study.errors import UserError
 from study.evaluation import combine, evaluate_sequence, summarize
 from study.motfile import GroundTruth, Tracks
+from study.tracking import track_frames
 
 # Trackers are tuned on these data. Who changes what is drawn raises study.data.presets.VERSION and tunes again.
 DIGESTS = {
@@ -137,6 +140,27 @@ def test_identities_need_work(truths, split):
     names = getattr(PRESETS["default"], split)
     assert score(truths, names, perfect)["idf1"] == 1
     assert 0.55 <= score(truths, names, chained_by_iou)["idf1"] <= 0.85
+
+
+@pytest.mark.parametrize("answers", ["as it is", "whatever it thinks"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_untrained_tracker_scores_nothing(truths, roots, tmp_path, answers, seed):
+    names = PRESETS["default"].val[:6]
+    clips = [Clip(s, 1, s.num_frames) for s in (read_sequence(roots["default"] / name) for name in names)]
+    config, sizes = STUDY.tracker, box_statistics(clips, STUDY.data.image_size, STUDY.data.min_visibility)
+    if answers == "whatever it thinks":
+        anything = config.association.model_copy(update={"start_score": 0, "keep_score": 0})
+        config = config.model_copy(update={"candidate_score": 0, "max_candidates": 40, "association": anything})
+    torch.manual_seed(seed)
+    tracker = config.build(STUDY.objective, sizes).eval()
+    cache = FrameCache.open(clips, image_size=STUDY.data.image_size, cache_dir=tmp_path)
+    tracks = {
+        clip.name: track_frames(tracker, cache.frames(clip), clip.sequence.image_size, torch.device("cpu"))[0]
+        for clip in clips
+    }
+    assert (sum(len(found.ids) for found in tracks.values()) > 0) == (answers == "whatever it thinks")
+    counts = {name: evaluate_sequence(truths[name], tracks[name]) for name in names}
+    assert summarize(combine(counts))["mota"] <= 0.05
 
 
 def test_no_boxes_score_nothing(truths):
