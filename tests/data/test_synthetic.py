@@ -306,6 +306,8 @@ def test_mistakes_are_told_in_one_line(tmp_path, capsys):
     assert (tmp_path / "full" / "thesis.tex").exists()
     assert "is a file" in told("tiny", str(tmp_path / "full" / "thesis.tex"))
     assert "--seed: expected 0 or more, found -1" in told("tiny", str(tmp_path / "a"), "--seed", "-1")
+    assert "--seed: invalid int value: 'one'" in told("tiny", str(tmp_path / "a"), "--seed", "one")
+    assert "required: OUT_DIR; see 'python -m study.data.synthetic --help'" in told("tiny")
     assert "cannot be written" in told("tiny", "/proc/street")
     assert not (tmp_path / "a").exists()
     with pytest.raises(UserError, match="unknown preset 'gentle'; known: default, easy, hard, tiny"):

@@ -121,9 +121,12 @@ def test_missing_and_empty_folders(folders, capsys, tmp_path):
         ((gt_dir, tmp_path / "absent"), "absent: no such folder"),
         ((tmp_path / "empty", result_dir), "empty: no sequences found"),
         ((result_dir / "MOT17-02.txt", result_dir), "cannot be read as a folder"),
+        ((gt_dir,), "required: RESULT_DIR; see 'python -m study.evaluation --help'"),
+        ((gt_dir, result_dir, "--jsn"), "unrecognized arguments: --jsn; see"),
     ):
         code, _, err = run(capsys, *arguments)
         assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith("error: ")
         assert told in err
 
 
