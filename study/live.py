@@ -31,7 +31,7 @@ class Display:
         self.console = console
         self.started_at = time.monotonic()
         self.left = {trial.trial_id: trial.configuration.train.epochs for trial in plan.missing}
-        self.epochs_done = 0
+        self.epoch_seconds: list[float] = []
         self.ended = len(plan.done)
         self.running: dict[str, tuple[Trial, int, Text]] = {}
         self.recent: list[Text] = []
@@ -58,7 +58,7 @@ class Display:
                 self.running[trial.trial_id] = (trial, 0, Text("starting" + again))
                 self._say(trial, f"started{again}", keep=False)
             case EpochFinished(trial, epoch, epochs, metrics, seconds):
-                self.epochs_done += 1
+                self.epoch_seconds.append(seconds)
                 self.left[trial.trial_id] = epochs - epoch
                 self._consider(metrics.get("val_mota"), trial)
                 figures = " ".join(
@@ -83,10 +83,12 @@ class Display:
 
     @property
     def eta(self) -> str:
-        """Time to go, at the pace of the epochs finished in this run."""
-        if not self.epochs_done:
+        """Time to go, at the mean pace of this run's epochs and with as many trials at a time as there are now."""
+        if not self.epoch_seconds:
             return "unknown"
-        return _duration((time.monotonic() - self.started_at) / self.epochs_done * sum(self.left.values()))
+        longest = max((self.left.get(trial_id, 0) for trial_id in self.running), default=0)
+        epochs = max(longest, sum(self.left.values()) / max(1, len(self.running)))
+        return _duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
 
     def _consider(self, mota: float | None, trial: Trial) -> None:
         if mota is not None and mota == mota and (self.best is None or mota > self.best[0]):
