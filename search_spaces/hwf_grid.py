@@ -1,5 +1,8 @@
 """`python -m study.run hwf_grid`: the six hard weightings of the LWF paper's Table I, on the embedded data."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
@@ -16,10 +19,15 @@ TABLE_I = (
 )
 """(alpha, beta, gamma), the loss weights of cls, reg and reid."""
 
-POINTS = tuple(
-    {"weighting": hwf.Config(loss_weights=dict(zip(CLS_REG_REID.tasks, loss_weights, strict=True)))}
-    for loss_weights in TABLE_I
-)
+
+def points(table: Iterable[Sequence[float]]) -> tuple[dict[str, Any], ...]:
+    """A point of the search space for every row of loss weights, in the order of `CLS_REG_REID`."""
+    return tuple(
+        {"weighting": hwf.Config(loss_weights=dict(zip(CLS_REG_REID.tasks, row, strict=True)))} for row in table
+    )
+
+
+POINTS = points(TABLE_I)
 
 TRACKER = chained.Config(
     width=32,

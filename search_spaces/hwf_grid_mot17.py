@@ -7,7 +7,6 @@ the figures say nothing about other scenes.
 from search_spaces.hwf_grid import POINTS, TRACKER
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
-from study.tracker.association import Association
 from study.weighting import hwf
 
 STUDY = Study(
@@ -20,7 +19,7 @@ STUDY = Study(
         image_size=(320, 176),
         augmentation=Augmentation(crop_probability=1, min_scale=0.5, max_scale=1.3),
     ),
-    tracker=TRACKER.model_copy(update={"association": Association(start_score=0.4, keep_score=0.2)}),
+    tracker=TRACKER.model_copy(update={"association": TRACKER.association.model_copy(update={"keep_score": 0.2})}),
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
     train=Train(epochs=40, batch_size=2, validate_every=10),

@@ -27,13 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         if options.seed < 0:
             raise UserError(f"--seed: expected 0 or more, found {options.seed}")
-        root = draw(
-            replace(find_preset(options.preset), seed=options.seed), options.out_dir, overwrite=options.overwrite
-        )
+        preset = replace(find_preset(options.preset), seed=options.seed)
+        root = draw(preset, options.out_dir, overwrite=options.overwrite)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    names = find_preset(options.preset).sequences
+    names = preset.sequences
     print(f"{root}: {len(names)} sequences, {names[0]} to {names[-1]}")
     return 0
 

@@ -179,12 +179,11 @@ class ChainedTracker(Tracker):
         """Task losses of a batch of pairs."""
         maps = self.features(torch.cat([batch.first_images, batch.second_images]))
         first, second = batch.first, batch.second
-        swapped = [torch.cat([m[len(batch) :], m[: len(batch)]]) for m in maps]
         if self.config.both_orders:
-            pair_features = self.fuse(maps, swapped)
+            pair_features = self.fuse(maps, [m.roll(len(batch), 0) for m in maps])
             first, second = join(first, second), join(second, first)
         else:
-            pair_features = self.fuse([m[: len(batch)] for m in maps], [m[: len(batch)] for m in swapped])
+            pair_features = self.fuse([m[: len(batch)] for m in maps], [m[len(batch) :] for m in maps])
         predictions = self.predict(pair_features)
         targets = anchors.assign(predictions["anchors"], first, second, self.config.match_iou)
         losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
