@@ -99,9 +99,7 @@ class OnlineEarlyFusion:
         offsets = predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1)
         boxes, previous_boxes = anchors.decode(offsets, predictions["anchors"][near]).double().cpu().numpy()
         kept, decayed = soft_nms(boxes, scores[near].double().cpu().numpy(), sigma=0.5, min_score=threshold)
-        found = PairedDetections(boxes[kept], previous_boxes[kept], decayed)
-        ids, index = self.associator.update(found)
-        return FrameTracks(ids, found.boxes_xyxy[index], decayed[index], found.boxes_xyxy, decayed)
+        return self.associator.update(PairedDetections(boxes[kept], previous_boxes[kept], decayed))
 
 
 def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from study.boxes import box_iou
 from study.config import Frozen
+from study.tracker.base import FrameTracks
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,6 +27,7 @@ class Association(Frozen):
     recover_iou: Fraction = 0.3
     max_missed: NonNegativeInt = 10  # consecutive frames after which a lost track is forgotten
     velocity_momentum: Fraction = 0.5
+    coast_frames: NonNegativeInt = 0  # a lost track is still reported, extrapolated, for so many frames
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _Track:
     id: int
     box: np.ndarray  # where it was last seen, or is believed to be
     velocity: np.ndarray  # pixels a frame of the four box coordinates
+    score: float  # of the detection it was last seen by
     missed: int = 0
 
 
@@ -63,34 +66,33 @@ class Associator:
         self._tracks: list[_Track] = []
         self._next_id = 1
 
-    def update(self, detections: PairedDetections) -> tuple[np.ndarray, np.ndarray]:
-        """Take the next frame's detections.
-
-        Returns:
-            Identities (int64 [K]) and indices (int64 [K]) of the detections that belong to a track.
-        """
+    def update(self, detections: PairedDetections) -> FrameTracks:
+        """Take the next frame's detections, say where the tracks are; all detections are its candidates."""
         config = self.config
         usable = np.flatnonzero(detections.scores >= min(config.keep_score, config.start_score))
-        identity: dict[int, int] = {}
 
         seen = [track for track in self._tracks if track.missed == 0]
-        free = self._link(seen, usable, detections.previous_boxes_xyxy, detections, config.chain_iou, identity)
         for track in self._tracks:
-            if track.id not in identity.values():
-                track.box = track.box + track.velocity
-                track.missed += 1
+            track.missed += 1
+        free = self._link(seen, usable, detections.previous_boxes_xyxy, detections, config.chain_iou)
         lost = [track for track in self._tracks if track.missed > 0]
-        free = self._link(lost, free, detections.boxes_xyxy, detections, config.recover_iou, identity)
+        for track in lost:
+            track.box = track.box + track.velocity
+        free = self._link(lost, free, detections.boxes_xyxy, detections, config.recover_iou)
 
-        for index in free:
-            if detections.scores[index] >= config.start_score:
-                velocity = detections.boxes_xyxy[index] - detections.previous_boxes_xyxy[index]
-                self._tracks.append(_Track(self._next_id, detections.boxes_xyxy[index], velocity))
-                identity[int(index)] = self._next_id
-                self._next_id += 1
+        for index in free[detections.scores[free] >= config.start_score]:
+            box, score = detections.boxes_xyxy[index], float(detections.scores[index])
+            self._tracks.append(_Track(self._next_id, box, _motion(detections, index), score))
+            self._next_id += 1
         self._tracks = [track for track in self._tracks if track.missed <= config.max_missed]
-        indices = np.array(sorted(identity), dtype=np.int64)
-        return np.array([identity[int(i)] for i in indices], dtype=np.int64), indices
+        reported = [track for track in self._tracks if track.missed <= config.coast_frames]
+        return FrameTracks(
+            ids=np.array([track.id for track in reported], dtype=np.int64),
+            boxes_xyxy=np.array([track.box for track in reported]).reshape(-1, 4),
+            scores=np.array([track.score for track in reported], dtype=np.float64),
+            candidate_boxes_xyxy=detections.boxes_xyxy,
+            candidate_scores=detections.scores,
+        )
 
     def _link(
         self,
@@ -99,7 +101,6 @@ class Associator:
         compared_boxes: np.ndarray,
         detections: PairedDetections,
         min_iou: float,
-        identity: dict[int, int],
     ) -> np.ndarray:
         """Give tracks to candidates by maximum total IoU; returns the candidates left over."""
         if not tracks or not len(candidates):
@@ -112,13 +113,18 @@ class Associator:
             if overlaps[row, column] < min_iou or detections.scores[index] < self.config.keep_score:
                 continue
             track, box = tracks[row], detections.boxes_xyxy[index]
-            moved = box - detections.previous_boxes_xyxy[index]
+            moved = _motion(detections, index)
             momentum = self.config.velocity_momentum
             track.velocity = momentum * track.velocity + (1 - momentum) * moved
-            track.box, track.missed = box, 0
-            identity[index] = track.id
+            track.box, track.score, track.missed = box, float(detections.scores[index]), 0
             taken.append(column)
         return np.delete(candidates, taken)
+
+
+def _motion(detections: PairedDetections, index: int) -> np.ndarray:
+    """How the centre moved since the previous frame, for all four coordinates: an extrapolated box keeps its size."""
+    x1, y1, x2, y2 = detections.boxes_xyxy[index] - detections.previous_boxes_xyxy[index]
+    return np.array([x1 + x2, y1 + y2] * 2) / 2
 
 
 def soft_nms(

@@ -221,9 +221,7 @@ class OnlineChained:
         boxes = anchors.decode(predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1), predictions["anchors"][near])
         first, second = boxes.double().cpu().numpy()
         kept, decayed = soft_nms(first, scores[near].double().cpu().numpy(), config.nms_sigma, config.candidate_score)
-        detections = PairedDetections(first[kept], second[kept], decayed)
-        ids, index = self._associator.update(detections)
-        return FrameTracks(ids, detections.boxes_xyxy[index], decayed[index], detections.boxes_xyxy, decayed)
+        return self._associator.update(PairedDetections(first[kept], second[kept], decayed))
 
 
 def tower(config: Config, channels: int, outputs: int) -> nn.Sequential:

@@ -17,8 +17,8 @@ def run(frames, **settings):
     associator = Associator(Association(**settings))
     result = []
     for rows in frames:
-        ids, index = associator.update(detections(*rows))
-        result.append({rows[i][0]: int(identity) for identity, i in zip(ids, index, strict=True)})
+        found = associator.update(detections(*rows))
+        result.append({box[0]: int(identity) for identity, box in zip(found.ids, found.boxes_xyxy, strict=True)})
     return result
 
 
@@ -34,6 +34,30 @@ def test_crossing_objects_keep_their_identities():
 def test_a_lost_track_is_recovered_at_constant_velocity():
     frames = [[(0, 0, 0.9)], [(8, 0, 0.9)], [(16, 8, 0.9)], [], [], [(40, 90, 0.9)]]
     assert run(frames, velocity_momentum=0.0)[-1] == {40: 1}
+
+
+def test_a_lost_track_is_reported_where_its_velocity_takes_it_for_as_long_as_asked():
+    frames = [[(0, 0, 0.9)], [(8, 0, 0.9)], [(16, 8, 0.7)], [], [], [], [(48, 90, 0.9)]]
+    tracked = run(frames, velocity_momentum=0.0, coast_frames=2)
+    assert tracked == [{0: 1}, {8: 1}, {16: 1}, {24: 1}, {32: 1}, {}, {48: 1}]
+
+
+def test_an_extrapolated_box_keeps_its_size():
+    associator = Associator(Association(coast_frames=9))
+    associator.update(PairedDetections(np.array([[10.0, 0, 14, 8]]), np.array([[0.0, 0, 20, 20]]), np.array([0.9])))
+    found = [associator.update(detections()).boxes_xyxy[0].tolist() for _ in range(9)]
+    assert found[0] == [12, -6, 16, 2]
+    assert found[-1] == [28, -54, 32, -46]
+
+
+def test_every_box_has_the_score_it_was_last_detected_with_and_all_detections_are_candidates():
+    associator = Associator(Association(coast_frames=1))
+    associator.update(detections((0, 0, 0.9), (50, 50, 0.6)))
+    found = associator.update(detections((50, 50, 0.5), (90, 90, 0.2)))
+    assert found.ids.tolist() == [1, 2]
+    assert found.scores.tolist() == [0.9, 0.5]
+    assert found.candidate_scores.tolist() == [0.5, 0.2]
+    assert found.candidate_boxes_xyxy[:, 0].tolist() == [50, 90]
 
 
 def test_misses_are_counted_consecutively_and_a_track_is_forgotten():
@@ -55,9 +79,9 @@ def test_identities_are_unique_in_a_frame(seed):
         boxes = random.uniform(0, 60, (count, 4))
         boxes[:, 2:] = boxes[:, :2] + 20
         before = boxes + random.normal(0, 4, (count, 4))
-        ids, index = associator.update(PairedDetections(boxes, before, random.random(count)))
-        assert len(set(ids)) == len(ids) == len(set(index))
-        assert (ids > 0).all()
+        found = associator.update(PairedDetections(boxes, before, random.random(count)))
+        assert len(set(found.ids)) == len(found.ids) == len(np.unique(found.boxes_xyxy, axis=0))
+        assert (found.ids > 0).all()
 
 
 def test_soft_nms_decays_by_a_gaussian_of_the_overlap():
