@@ -27,7 +27,7 @@ DONE = frozenset({"completed", "pruned", "diverged"})
 
 _SAME = "mean of the completed trials of the same configuration"
 _ALIKE = "mean per epoch of this study's completed trials with the same weighting and tracker"
-_UNKNOWN = "unknown: no finished trial of this study yet"
+_UNKNOWN = "no finished trial of this study yet"
 
 
 @dataclass(frozen=True)

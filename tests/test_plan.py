@@ -69,7 +69,7 @@ def test_cost_is_predicted_from_the_same_configuration_or_else_from_alike_ones_p
     study = make_study(POINTS, seeds=(0, 1))
     plan = make_plan(study, store, cache_dir=cache_dir)
     assert set(plan.predicted_device_seconds.values()) == {None}
-    assert plan.prediction_basis == "unknown: no finished trial of this study yet"
+    assert plan.prediction_basis == "no finished trial of this study yet"
     for trial, device_seconds in zip(plan.trials, (100.0, 200.0), strict=False):
         entry = make_entry(trial, held_seconds=device_seconds / 2)
         store.write_trial(make_row(trial, 0.5, ledger=[entry], epochs=4))

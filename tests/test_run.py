@@ -120,7 +120,7 @@ def test_dry_run_shows_the_plan_and_leaves_no_trace():
     done = run("mine.py", "--dry-run", "--seeds", "3", "--set", "train.epochs=2", "--set", "train.optimizer=adam")
     assert (done.returncode, done.stderr) == (0, "")
     assert "mine: 9 trials (3 seeds), 0 done, 9 to run" in done.stdout
-    assert "predicted cost: unknown (unknown: no finished trial of this study yet)" in done.stdout
+    assert "predicted cost: unknown (no finished trial of this study yet)" in done.stdout
     assert len(re.findall(r"^[0-9a-f]{16} +cls=(?:0.5|1|2) seed=[012] +new +unknown", done.stdout, re.M)) == 9
     assert not Path("results").exists()
 

@@ -4,8 +4,10 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -71,11 +73,13 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
     with _storage() as storage, _environment(variables), _quiet():
         try:
             if ours:
-                _start(variables, storage)
+                with _interrupts_wait():
+                    _start(variables, storage)
             yield storage
         finally:
             if ours:
-                ray.shutdown()
+                with _interrupts_wait():
+                    ray.shutdown()
 
 
 def _start(variables: Mapping[str, str], storage: Path) -> None:
@@ -123,6 +127,22 @@ def _storage() -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end: Ray that is interrupted here leaves processes behind, or crashes Python."""
+    if threading.current_thread() is not threading.main_thread():  # which alone sees Ctrl-C
+        yield
+        return
+    arrived: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
