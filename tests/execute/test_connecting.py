@@ -18,11 +18,9 @@ def children():
 
 def test_ctrl_c_while_ray_starts_takes_effect_when_it_has_started():
     before = signal.getsignal(signal.SIGINT)
-    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt) as caught:
-        interrupt.start()
-        with connected(1):
-            raise AssertionError("Ctrl-C came too late or never")
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as caught, connected(1):
+        raise AssertionError("Ctrl-C came too late or never")
     places = [frame.filename for frame in traceback.extract_tb(caught.tb)]
     assert not [place for place in places if "/site-packages/ray/" in place]
     assert signal.getsignal(signal.SIGINT) is before
