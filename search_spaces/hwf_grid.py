@@ -37,8 +37,8 @@ TRACKER = chained.Config(
     tower_channels=32,
     tower_depth=1,
     both_orders=True,
-    nms_sigma=0.25,
-    association=Association(start_score=0.4),
+    nms_sigma=0.15,
+    association=Association(start_score=0.45, keep_score=0.2),
 )
 """A network of 0.36 M parameters that learns in minutes on a CPU core."""
 

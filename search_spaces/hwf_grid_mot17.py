@@ -7,7 +7,13 @@ the figures say nothing about other scenes.
 from search_spaces.hwf_grid import POINTS, TRACKER
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
+from study.tracker.association import Association
 from study.weighting import hwf
+
+ASSOCIATION = Association(
+    start_score=0.45, keep_score=0.12, chain_iou=0.5, max_missed=40, velocity_momentum=0.8, coast_frames=8
+)
+"""Patient: people here stand behind others for a second and go on."""
 
 STUDY = Study(
     name="hwf_grid_mot17",
@@ -19,9 +25,9 @@ STUDY = Study(
         image_size=(320, 176),
         augmentation=Augmentation(crop_probability=1, min_scale=0.5, max_scale=1.3),
     ),
-    tracker=TRACKER.model_copy(update={"association": TRACKER.association.model_copy(update={"keep_score": 0.2})}),
+    tracker=TRACKER.model_copy(update={"association": ASSOCIATION}),
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
-    train=Train(epochs=40, batch_size=2, validate_every=10),
+    train=Train(epochs=50, batch_size=2, weight_decay=0.3, validate_every=25),
     points=POINTS,
 )
