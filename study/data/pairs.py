@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -45,7 +46,7 @@ class Pairs:
 
     def order(self, epoch: int) -> np.ndarray:
         """Permutation of the frames in this epoch (1-based)."""
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
+        return _permutation(self.seed, epoch, len(self.index))
 
     def training_batch(self, epoch: int, positions: Sequence[int], device: torch.device) -> PairBatch:
         """Augmented pairs at these positions of the epoch; positions beyond its end go on in the next order."""
@@ -94,6 +95,13 @@ class Pairs:
             boxes[row, : kept.sum()] = moved[kept]
             ids[row, : kept.sum()] = frame.ids[kept]
         return FrameTargets(torch.from_numpy(boxes).to(device), torch.from_numpy(ids).to(device))
+
+
+@lru_cache(maxsize=4)  # asked for every pair
+def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    order.setflags(write=False)
+    return order
 
 
 def _training_frames(clip: Clip, config: Data) -> list[_Frame]:
