@@ -49,6 +49,6 @@ STUDY = Study(
     tracker=TRACKER,
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
-    train=Train(epochs=8, steps_per_epoch=440, batch_size=2, weight_decay=0.05, validate_every=4),
+    train=Train(epochs=8, steps_per_epoch=480, batch_size=2, weight_decay=0.05, validate_every=4),
     points=POINTS,
 )
