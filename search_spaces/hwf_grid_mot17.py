@@ -11,9 +11,9 @@ from study.tracker.association import Association
 from study.weighting import hwf
 
 ASSOCIATION = Association(
-    start_score=0.45, keep_score=0.12, chain_iou=0.5, max_missed=40, velocity_momentum=0.8, coast_frames=8
+    start_score=0.45, keep_score=0.12, chain_iou=0.5, max_missed=6, velocity_momentum=0.8, coast_frames=6
 )
-"""Patient: people here stand behind others for a second and go on."""
+"""Lost tracks go on being reported, and are soon forgotten: in a group the next to come is somebody else."""
 
 STUDY = Study(
     name="hwf_grid_mot17",
