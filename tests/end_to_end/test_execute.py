@@ -82,7 +82,8 @@ def test_a_study_goes_on_after_kill_and_interruption(tmp_path):
     assert code == -signal.SIGKILL
     # Two helpers of Ray's notice after a minute only; they hold nothing.
     assert killed.left(10, but={"ray::DashboardAgent", "ray::RuntimeEnvAgent"}) == set()
-    assert {entry["status"] for entry in store.ledger() if entry["attempt"] == 1} == {"running"}
+    # A worker that sees the others die first still writes that its attempt is lost.
+    assert {entry["status"] for entry in store.ledger() if entry["attempt"] == 1} <= {"running", "lost"}
 
     driver = Driver(tmp_path)
     driver.wait_for_epochs(2)
