@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from study.collapse import WeightingStatus
 from study.config import Configuration
 
 
@@ -39,13 +40,17 @@ class TrialStarted:
 
 @dataclass(frozen=True)
 class EpochFinished:
-    """An epoch (1-based, of `epochs`) took `seconds` of wall time; `metrics` is empty if it was not validated."""
+    """An epoch (1-based, of `epochs`) took `seconds` of wall time; `metrics` is empty if it was not validated.
+
+    `weighting_status` says whether the loss weights have collapsed (`study.collapse`).
+    """
 
     trial: Trial
     epoch: int
     epochs: int
     metrics: Mapping[str, float]
     seconds: float
+    weighting_status: WeightingStatus
 
 
 @dataclass(frozen=True)

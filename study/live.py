@@ -57,12 +57,20 @@ class Display:
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self.running[trial.trial_id] = (trial, 0, Text("starting" + again))
                 self._say(trial, f"started{again}", keep=False)
-            case EpochFinished(trial, epoch, epochs, metrics, seconds):
+            case EpochFinished(trial, epoch, epochs, metrics, seconds, weighting_status):
                 self.epoch_seconds.append(seconds)
                 self.left[trial.trial_id] = epochs - epoch
                 self._consider(metrics.get("val_mota"), trial)
                 figures = " ".join(
-                    filter(None, [f"epoch {epoch}/{epochs}", _figures(metrics), f"({_duration(seconds)})"])
+                    filter(
+                        None,
+                        [
+                            f"epoch {epoch}/{epochs}",
+                            _figures(metrics),
+                            _weighting(weighting_status),
+                            f"({_duration(seconds)})",
+                        ],
+                    )
                 )
                 self.running[trial.trial_id] = (trial, epoch, Text(figures))
                 self._say(trial, f"{figures}, ETA {self.eta}", keep=False)
@@ -75,6 +83,7 @@ class Display:
                 parts = [
                     f"{row['status']}{error}",
                     _figures(row),
+                    _weighting(row.get("weighting_status"), row.get("weighting_status_step")),
                     f"{row.get('device_seconds') or 0:.0f} device-seconds",
                 ]
                 self._say(trial, ", ".join(filter(None, parts)), keep=True)
@@ -123,6 +132,13 @@ def _figures(metrics: Mapping[str, Any]) -> str:
         if metrics.get(f"val_{name}") is not None
     ]
     return f"val {' '.join(shown)}" if shown else ""
+
+
+def _weighting(status: str | None, step: int | None = None) -> str:
+    """What became of the loss weights, if something did: `loss weights collapsed since step 40`."""
+    if status is None or status == "healthy":
+        return ""
+    return f"loss weights {status.replace('_', ' ')}" + (f" since step {step}" if step is not None else "")
 
 
 def _duration(seconds: float) -> str:

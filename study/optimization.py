@@ -1,11 +1,9 @@
-"""Parts of an optimiser step that every trial shares: groups, learning rate, Gramian of the task gradients."""
+"""The optimiser: its groups and the network's learning rate."""
 
 import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
-from torch import Tensor
 
 from study.config import Train
 from study.tracker import Tracker
@@ -29,21 +27,3 @@ def learning_rate(config: Train, step: int, steps: int) -> float:
     progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     low = config.final_lr_fraction
     return config.lr * (low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def task_gramian(losses: Tensor, shared_features: list[Tensor], world: int) -> Tensor:
-    """Inner products [T, T] of the task gradients at the shared features.
-
-    Workers hold different images, so the global Gramian is the sum of the local ones, divided by W^2 because each
-    local gradient is W times its part of the global mean.
-    """
-    rows = []
-    for loss in losses:
-        gradients = torch.autograd.grad(loss, shared_features, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(f) if g is None else g for f, g in zip(shared_features, gradients, strict=True)]
-        rows.append(torch.cat([part.float().flatten() for part in parts]))
-    jacobian = torch.stack(rows)
-    gramian = jacobian @ jacobian.T
-    if world > 1:
-        dist.all_reduce(gramian)
-    return gramian / world**2

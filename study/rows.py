@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from study.collapse import WeightingStatus
 from study.events import Trial
 from study.provenance import code_hash
 from study.schema import SCHEMA_VERSION, Status
@@ -24,6 +25,8 @@ def trial_row(
     workers: int,
     devices_per_worker: float,
     error: str | None = None,
+    weighting_status: WeightingStatus | None = None,
+    weighting_status_step: int | None = None,
     epochs: int = 0,
     metrics: Mapping[str, float] | None = None,
     device_name: str | None = None,
@@ -44,6 +47,8 @@ def trial_row(
         workers: workers of the trial.
         devices_per_worker: GPUs, or CPU cores without GPUs, that each of them held.
         error: why it did not complete, in one line.
+        weighting_status: what became of the loss weights.
+        weighting_status_step: since which step.
         epochs: epochs finished.
         metrics: `val_...` and `test_...` figures; those missing become null.
         device_name: model of GPU or CPU.
@@ -66,6 +71,8 @@ def trial_row(
         "configuration": json.dumps(resolved, sort_keys=True),
         "status": status,
         "error": error,
+        "weighting_status": weighting_status,
+        "weighting_status_step": weighting_status_step,
         "attempts": len(attempts),
         "epochs": epochs,
         **(metrics or {}),

@@ -11,7 +11,9 @@ from typing import Literal, get_args
 import pandas as pd
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+from study.collapse import WEIGHTING_STATUSES
+
+SCHEMA_VERSION = 2
 
 Table = Literal["trials", "epochs", "steps", "sequences", "ledger"]
 TABLES: tuple[Table, ...] = get_args(Table)
@@ -19,7 +21,7 @@ TABLES: tuple[Table, ...] = get_args(Table)
 Status = Literal["completed", "pruned", "failed", "diverged", "oom", "timeout", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-PACKAGES = ("ray", "torch", "torchvision", "numpy", "pillow", "pyarrow", "motmetrics", "trackeval")
+PACKAGES = ("ray", "torch", "torchvision", "numpy", "pillow", "pyarrow", "motmetrics", "trackeval", "torchjd")
 """Packages whose versions stand in `trials`, each as `<package>_version`."""
 
 ROW_KEYS: dict[Table, tuple[str, ...]] = {
@@ -94,6 +96,8 @@ _TRIALS = [
     _identity("configuration", "resolved configuration, defaults included, as JSON"),
     _identity("status", f"how the trial ended: {', '.join(STATUSES)}"),
     _column("error", TEXT, "", "why the trial did not complete"),
+    _column("weighting_status", TEXT, "", f"what became of the loss weights: {', '.join(WEIGHTING_STATUSES)}"),
+    _column("weighting_status_step", INTEGER, "count", "step since which the weighting status holds, unless healthy"),
     _column("attempts", INTEGER, "count", "executions that were started; a restart is one more", volatile=True),
     _column("epochs", INTEGER, "epochs", "epochs finished"),
     *_metrics(METRICS | DIAGNOSTICS, "val_", ", on the validation split after the last epoch"),
@@ -146,6 +150,10 @@ _STEPS = [
     _column("loss", REAL, "", "unweighted task loss, over the global batch"),
     _column("loss_weight", REAL, "", "effective loss weight, d total / d loss"),
     _column("raw_weight", REAL, "", "the method's own weight, where it differs from the effective one"),
+    _column("weight_sum", REAL, "", "sum of the absolute effective loss weights; equal for all tasks of a step"),
+    _column("smallest_share", REAL, "fraction", "smallest absolute effective loss weight over their sum"),
+    _column("dead", TRUTH, "", "whether the method's own weight of this task is exactly zero"),
+    _column("reversed", TRUTH, "", "whether the effective loss weight is negative: the network learns to raise it"),
     _column("weighted_total", REAL, "", "what the network descends"),
     _column("gradient_norm", REAL, "", "norm of the network's gradient before clipping"),
     _column("lr", REAL, "", "learning rate of the network"),

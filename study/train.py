@@ -6,21 +6,22 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
 
 from study.batch import PairBatch
+from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
 from study.config import Configuration
 from study.data import FrameCache, Splits, box_statistics
 from study.data.pairs import Pairs
-from study.errors import DivergedError, UserError
+from study.errors import UserError
 from study.memory import PeakMemory
-from study.optimization import learning_rate, make_optimizer, task_gramian
-from study.precision import autocast_dtype
-from study.tracker import Tracker, TrainingOutput
+from study.optimization import learning_rate
+from study.step import Stepper, StepResult
+from study.tracker import Tracker
 from study.validate import score_split
 from study.weighting import Weighting
 
@@ -39,9 +40,10 @@ class EpochResult:
     """What one epoch adds to the tables, and the state from which the next one continues bit for bit.
 
     Rows hold the columns of `study.results` below the trial's identity. `steps`: step, epoch, task, loss, loss_weight,
-    raw_weight, weighted_total, gradient_norm, lr. `epochs`: epoch, split, task, loss, loss_weight, weighted_total,
-    gradient_norm for split `train` (one row a task); for split `val` one row a task with its loss, and one row with
-    task `""` and the metrics. `sequences`: epoch, split, sequence, num_frames and the metrics.
+    raw_weight, weight_sum, smallest_share, dead, reversed, weighted_total, gradient_norm, lr. `epochs`: epoch, split,
+    task, loss, loss_weight, weighted_total, gradient_norm for split `train` (one row a task); for split `val` one row a
+    task with its loss, and one row with task `""` and the metrics. `sequences`: epoch, split, sequence, num_frames and
+    the metrics.
     """
 
     epoch: int  # 1-based, just finished
@@ -49,6 +51,8 @@ class EpochResult:
     epochs: list[dict[str, Any]]
     sequences: list[dict[str, Any]]
     metrics: dict[str, float]  # val_mota, val_idf1, ...; empty when this epoch was not validated
+    weighting_status: WeightingStatus
+    weighting_status_step: int | None  # since when, unless healthy
     seconds: Seconds
     state: Callable[[], dict[str, Any]]  # plain tensors, numbers, strings and containers: loads with weights_only
 
@@ -62,6 +66,8 @@ class TrialResult:
     num_parameters: int
     precision: str  # "float32" or "bfloat16", what `auto` came to
     peak_memory_bytes: int
+    weighting_status: WeightingStatus
+    weighting_status_step: int | None  # since when, unless healthy
     seconds: Seconds
     state: Callable[[], dict[str, Any]]  # the network's parameters and buffers
 
@@ -112,20 +118,23 @@ def train_trial(
             trial.val_metrics = metrics
             epochs += rows
         clock.lap("eval")
-        yield EpochResult(trial.epoch, steps, epochs, sequences, metrics, clock.take(), trial.state)
+        yield EpochResult(
+            trial.epoch, steps, epochs, sequences, metrics, *trial.watch.status, clock.take(), trial.state
+        )
         clock.restart()  # what the caller did with the result is not ours
     metrics, sequences = dict(trial.val_metrics), []
     if splits.test:
         test_metrics, _, sequences = trial.score("test")
         metrics |= test_metrics
     clock.lap("eval")
-    parameters = sum(p.numel() for p in trial.parameters)
+    parameters = sum(p.numel() for p in trial.stepper.parameters)
     yield TrialResult(
         sequences,
         metrics,
         parameters,
-        str(trial.dtype).removeprefix("torch."),
+        str(trial.stepper.dtype).removeprefix("torch."),
         memory.peak_bytes(),
+        *trial.watch.status,
         clock.take(),
         trial.tracker.state_dict,
     )
@@ -156,12 +165,8 @@ class _Trial:
         self.weighting: Weighting = configuration.weighting.build(self.tasks).to(device)
         if device.type == "cuda":
             self.tracker = self.tracker.to(memory_format=torch.channels_last)
-        self.parameters = list(self.tracker.parameters())  # once: looking through the modules takes 2 % of a step
-        self.network: nn.Module = self.tracker
-        if self.world > 1:
-            self.network = nn.parallel.DistributedDataParallel(self.tracker)
-        self.optimizer = make_optimizer(self.config, self.tracker, self.weighting)
-        self.dtype = autocast_dtype(self.config.precision, device)
+        self.stepper = Stepper(self.config, self.tracker, self.weighting, self.tasks, device)
+        self.watch = CollapseWatch()
         self.epoch = 0
         self.val_metrics: dict[str, float] = {}
 
@@ -171,64 +176,56 @@ class _Trial:
 
     def train_epoch(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """One epoch; returns rows of `steps` and of `epochs` (split `train`)."""
-        self.network.train()
+        self.tracker.train()
         rows: list[dict[str, Any]] = []
-        sums: dict[str, Tensor | float] = defaultdict(float)
+        done: list[StepResult] = []
         for place in range(self.steps_per_epoch):
             step = (self.epoch - 1) * self.steps_per_epoch + place
             lr = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-            losses, loss_weights, total, norm = self._step(step, place, lr)
-            for name, value in (("loss", losses), ("loss_weight", loss_weights), ("total", total), ("norm", norm)):
-                sums[name] += value / self.steps_per_epoch
+            where = f"step {step} (epoch {self.epoch})"
+            result = self.stepper(*self._batch(place), lr, where)
+            self.watch.update(step, result.loss_weights)
+            done.append(result)
             if step % self.config.log_every == 0:
-                raw = self.weighting.raw_weights()
-                rows += [
-                    {
-                        "epoch": self.epoch,
-                        "step": step,
-                        "task": task,
-                        "loss": float(losses[i]),
-                        "loss_weight": float(loss_weights[i]),
-                        "raw_weight": None if raw is None else float(raw[i]),
-                        "weighted_total": float(total),
-                        "gradient_norm": float(norm),
-                        "lr": lr,
-                    }
-                    for i, task in enumerate(self.tasks)
-                ]
-        means = {name: torch.as_tensor(value) for name, value in sums.items()}
+                rows += self._step_rows(step, lr, result)
+        self.weighting.after_epoch()
         epochs = [
             {
                 "epoch": self.epoch,
                 "split": "train",
                 "task": task,
-                "loss": float(means["loss"][i]),
-                "loss_weight": float(means["loss_weight"][i]),
-                "weighted_total": float(means["total"]),
-                "gradient_norm": float(means["norm"]),
+                "loss": fmean(result.losses[i] for result in done),
+                "loss_weight": fmean(result.loss_weights[i] for result in done),
+                "weighted_total": fmean(result.total for result in done),
+                "gradient_norm": fmean(result.gradient_norm for result in done),
             }
             for i, task in enumerate(self.tasks)
         ]
         return rows, epochs
 
-    def _step(self, step: int, place: int, lr: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One optimiser step; returns unweighted losses [T], loss weights [T], weighted total, gradient norm."""
-        batch, share = self._batch(place)
-        with self._autocast():
-            output: TrainingOutput = self.network(batch)
-        losses = self._global_losses(output, share)
-        gramian = task_gramian(losses, output.shared_features, self.world) if self.weighting.needs_gramian else None
-        total, loss_weights = self.weighting(losses, gramian)
-        self._check_finite(step, [*zip(self.tasks, losses.tolist(), strict=True), ("weighted total", total.item())])
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_grad_norm or math.inf)
-        self._check_finite(step, [("gradient norm", norm.item())])
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr if group["name"] == "network" else self.weighting.lr
-        self.optimizer.step()
-        self.weighting.after_step(lambda: self._look_again(batch, share))
-        return losses.detach(), loss_weights.detach(), total.detach(), norm.detach()
+    def _step_rows(self, step: int, lr: float, result: StepResult) -> list[dict[str, Any]]:
+        """Rows of `steps`, one a task."""
+        raw = result.raw_weights
+        weight_sum, shares = sum_and_shares(result.loss_weights)
+        own = result.loss_weights if raw is None else raw
+        return [
+            {
+                "epoch": self.epoch,
+                "step": step,
+                "task": task,
+                "loss": result.losses[i],
+                "loss_weight": result.loss_weights[i],
+                "raw_weight": None if raw is None else raw[i],
+                "weight_sum": weight_sum,
+                "smallest_share": min(shares),
+                "dead": own[i] == 0,
+                "reversed": result.loss_weights[i] < 0,
+                "weighted_total": result.total,
+                "gradient_norm": result.gradient_norm,
+                "lr": lr,
+            }
+            for i, task in enumerate(self.tasks)
+        ]
 
     def _batch(self, place: int) -> tuple[PairBatch, float]:
         """This worker's part of a global batch, and its share of the pairs."""
@@ -241,28 +238,6 @@ class _Trial:
         # A worker without a pair of its own in a short last batch lends one at share 0: its gradients count nothing.
         batch = self.pairs["train"].training_batch(self.epoch, mine or positions[:1], self.device)
         return batch, len(mine) / len(positions)
-
-    def _global_losses(self, output: TrainingOutput, share: float) -> Tensor:
-        """Losses [T] of the global batch; the gradient is this worker's part, which DDP averages over the workers."""
-        local = torch.stack([output.losses[task] for task in self.tasks]).float() * (share * self.world)
-        if self.world == 1:
-            return local
-        mean = local.detach().clone()
-        dist.all_reduce(mean)
-        return local + (mean / self.world - local).detach()
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
-
-    @torch.no_grad()
-    def _look_again(self, batch: PairBatch, share: float) -> Tensor:
-        with self._autocast():
-            return self._global_losses(self.network(batch), share)
-
-    def _check_finite(self, step: int, values: list[tuple[str, float]]) -> None:
-        for name, value in values:
-            if not math.isfinite(value):
-                raise DivergedError(f"step {step} (epoch {self.epoch}): {name} is {value}")
 
     def score(self, split: str) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
         """Track a split; returns prefixed metrics, rows of `epochs` and rows of `sequences`."""
@@ -283,7 +258,8 @@ class _Trial:
             "epoch": self.epoch,
             "tracker": self.tracker.state_dict(),
             "weighting": self.weighting.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "watch": self.watch.state(),
             "val_metrics": self.val_metrics,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
@@ -298,12 +274,13 @@ class _Trial:
         try:
             self.tracker.load_state_dict(state["tracker"])
             self.weighting.load_state_dict(state["weighting"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.stepper.optimizer.load_state_dict(state["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(
                 f"checkpoint belongs to another architecture than this configuration's ({reason})"
             ) from None
+        self.watch.load_state(state["watch"])
         self.epoch, self.val_metrics = state["epoch"], dict(state["val_metrics"])
         torch.set_rng_state(state["rng"].cpu())
         if self.device.type == "cuda":

@@ -11,7 +11,7 @@ from study.data import Splits, box_statistics, read_splits
 from study.errors import DivergedError, UserError
 from study.losses import classification, regression
 from study.losses.objectives import CLS_REG_REID
-from study.optimization import learning_rate, task_gramian
+from study.optimization import learning_rate
 from study.tracker import chained
 from study.train import EpochResult, TrialResult, train_trial
 from study.weighting import hwf
@@ -165,13 +165,6 @@ def test_a_state_of_another_architecture_is_refused(splits, cache_dir):
     wider = configuration(tracker=SMALL.model_copy(update={"tower_channels": 32}))
     with pytest.raises(UserError, match="another architecture"):
         run(wider, splits, cache_dir, resume=state)
-
-
-def test_gramian_golden():
-    x = torch.tensor([1.0, 2.0], requires_grad=True)
-    y = torch.tensor([3.0], requires_grad=True)
-    losses = torch.stack([(x * torch.tensor([3.0, 4.0])).sum(), 2 * y[0] + x[0]])
-    assert task_gramian(losses, [x, y], world=1).tolist() == [[25, 3], [3, 5]]
 
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from study.batch import PairBatch
 from study.config import Objective, TrackerConfig
 from study.errors import UserError
+from study.offsets import decode
 from study.tracker import FrameTracks, Tracker, TrainingOutput, anchors
 from study.tracker.association import Association, Associator, Fraction, PairedDetections, soft_nms
 
@@ -97,7 +98,7 @@ class OnlineEarlyFusion:
         scores = predictions["cls"][0].sigmoid()
         near = scores >= threshold
         offsets = predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1)
-        boxes, previous_boxes = anchors.decode(offsets, predictions["anchors"][near]).double().cpu().numpy()
+        boxes, previous_boxes = decode(offsets, predictions["anchors"][near]).double().cpu().numpy()
         kept, decayed = soft_nms(boxes, scores[near].double().cpu().numpy(), sigma=0.5, min_score=threshold)
         return self.associator.update(PairedDetections(boxes[kept], previous_boxes[kept], decayed))
 

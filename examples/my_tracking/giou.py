@@ -9,7 +9,7 @@ from torchvision.ops import generalized_box_iou_loss
 from study.config import TaskLossConfig
 from study.losses import TaskLoss
 from study.losses.base import per_image
-from study.tracker.anchors import decode
+from study.offsets import decode
 
 
 class Config(TaskLossConfig):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from study.checkpoint import model_bytes
+from study.collapse import WeightingStatus
 from study.events import EpochFinished, Trial
 from study.execute.holding import Holding
 from study.execute.outcome import write_outcome
@@ -36,6 +37,7 @@ class Record:
         self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         self.epochs = 0
         self.metrics: dict[str, float] = {}
+        self.weighting_status: tuple[WeightingStatus | None, int | None] = (None, None)
 
     def keep_rows(self, until: int) -> None:
         """Take over the stored rows of finished epochs; those after the checkpoint will come again."""
@@ -48,6 +50,7 @@ class Record:
         """Save an epoch: rows, then the checkpoint, then what it cost."""
         self.epochs = result.epoch
         self.metrics = result.metrics or self.metrics
+        self.weighting_status = (result.weighting_status, result.weighting_status_step)
         spent = {"train_seconds": result.seconds.train, "eval_seconds": result.seconds.eval}
         self._add(steps=result.steps, epochs=[{**row, **spent} for row in result.epochs], sequences=result.sequences)
         self._save(LAST, {"epoch": result.epoch, "state": result.state()})
@@ -56,11 +59,12 @@ class Record:
         figures = " ".join(f"{name}={value:.4g}" for name, value in result.metrics.items())
         _log.info("epoch %d in %.1f s: %s", result.epoch, seconds, figures or "not validated")
         epochs = self.trial.configuration.train.epochs
-        return EpochFinished(self.trial, result.epoch, epochs, result.metrics, seconds)
+        return EpochFinished(self.trial, result.epoch, epochs, result.metrics, seconds, result.weighting_status)
 
     def complete(self, result: TrialResult) -> dict[str, Any]:
         """Save the trained tracker and the final row."""
         self.metrics = result.metrics
+        self.weighting_status = (result.weighting_status, result.weighting_status_step)
         self._add(sequences=result.sequences)
         self.store.write_checkpoint(self.trial.trial_id, MODEL, model_bytes(self.trial.configuration, result.state()))
         self.holding.spend(result.seconds)
@@ -84,6 +88,8 @@ class Record:
             error=error,
             epochs=self.epochs,
             metrics=self.metrics if final else None,
+            weighting_status=self.weighting_status[0],
+            weighting_status_step=self.weighting_status[1],
             device_name=self.device_name,
             **measured,
         )

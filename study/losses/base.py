@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
+
+from study.errors import UserError
 
 
 class TaskLoss(nn.Module):
@@ -32,6 +35,24 @@ class TaskLoss(nn.Module):
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]; 0 (attached) for an image without anything to learn from."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def performance(
+        self,
+        predictions: Mapping[str, Tensor],  # noqa: ARG002
+        targets: Mapping[str, Tensor],  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        """How well the task is solved: sums [K] of figures in 0 to 1 and their counts [K], over a batch.
+
+        The key performance indicator is the mean over K of sum / count; groups without a count are left out.
+
+        Raises:
+            UserError: the task loss has no such figure.
+        """
+        raise UserError(
+            f"{type(self).__name__} has no performance(): weightings that look at key performance indicators (dtp) "
+            "cannot be used with it"
+        )
 
 
 def per_image(losses: Tensor, positives: Tensor) -> Tensor:

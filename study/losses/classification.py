@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
@@ -40,6 +41,22 @@ class Classification(TaskLoss):
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]. An image without boxes teaches its negatives."""
         return focal(predictions["cls"], targets["cls"], self.alpha, self.gamma)
+
+    @torch.no_grad()
+    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Probability of the right side; see `right_side`."""
+        return right_side(predictions["cls"], targets["cls"])
+
+
+def right_side(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Probability given to the right side: sums [2] and counts [2], of positive and of negative anchors.
+
+    The sides are averaged apart, since nearly all anchors are background.
+    """
+    positive, negative = targets == 1, targets == 0
+    probabilities = logits.sigmoid()
+    sums = torch.stack([(probabilities * positive).sum(), ((1 - probabilities) * negative).sum()])
+    return sums, torch.stack([positive.sum(), negative.sum()])
 
 
 def focal(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -> Tensor:

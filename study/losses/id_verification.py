@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from study.config import TaskLossConfig
 from study.losses.base import TaskLoss
-from study.losses.classification import focal
+from study.losses.classification import focal, right_side
 
 
 class Config(TaskLossConfig):
@@ -37,3 +38,8 @@ class IdVerification(TaskLoss):
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]."""
         return focal(predictions["reid"], targets["reid"], self.alpha, self.gamma)
+
+    @torch.no_grad()
+    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Probability of the right side; see `right_side`."""
+        return right_side(predictions["reid"], targets["reid"])

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
 from study.config import TaskLossConfig
 from study.losses.base import TaskLoss, per_image
+from study.offsets import decode
 
 
 class Config(TaskLossConfig):
@@ -42,3 +44,18 @@ class Regression(TaskLoss):
         """Loss of every image, shape [B]; 0 for an image without boxes."""
         losses = F.smooth_l1_loss(predictions["reg"], targets["reg"], beta=self.beta, reduction="none")
         return self.scale * per_image(losses * targets["reg_mask"], targets["cls"] == 1)
+
+    @torch.no_grad()
+    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """IoU of decoded boxes with those to reach, over all boxes of positive anchors; one group."""
+        counted = targets["reg_mask"].unflatten(-1, (2, 4))[..., 0].transpose(-1, -2)  # [B, 2, A]
+        anchors = predictions["anchors"]
+        found, wanted = (
+            decode(offsets.unflatten(-1, (2, 4)).transpose(-2, -3), anchors)
+            for offsets in (predictions["reg"], targets["reg"])
+        )
+        lower, upper = torch.maximum(found[..., :2], wanted[..., :2]), torch.minimum(found[..., 2:], wanted[..., 2:])
+        shared = (upper - lower).clamp(min=0).prod(-1)
+        areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (found, wanted)]
+        overlaps = shared / (areas[0] + areas[1] - shared)
+        return (overlaps * counted).sum()[None], counted.sum()[None]

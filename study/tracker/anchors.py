@@ -1,4 +1,4 @@
-"""Anchors, one shape a level: shapes from data, the grid, matching to boxes, offsets."""
+"""Anchors, one shape a level: shapes from data, the grid, matching to boxes."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,9 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from study.batch import FrameTargets
-
-OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)
-"""Offsets (x, y, width, height) are divided by these, so that their targets have a spread near 1."""
+from study.offsets import encode
 
 PAPER_RATIO = 2.9
 PAPER_SIZES = {3: 38.0, 4: 86.0, 5: 112.0, 6: 156.0, 7: 328.0}
@@ -51,24 +49,6 @@ def grid(shapes: Tensor, strides: Sequence[int], sizes: Sequence[tuple[int, int]
         centres = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)
         boxes.append(torch.cat([centres - shape / 2, centres + shape / 2], dim=1))
     return torch.cat(boxes)
-
-
-def encode(boxes_xyxy: Tensor, anchors: Tensor) -> Tensor:
-    """Offsets of boxes to anchors (the LWF paper, eq. 5, divided by `OFFSET_SCALE`); shapes [..., A, 4] and [A, 4]."""
-    anchor_sizes = anchors[:, 2:] - anchors[:, :2]
-    sizes = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp(min=1)
-    centres = (boxes_xyxy[..., 2:] + boxes_xyxy[..., :2]) / 2
-    shifts = (centres - (anchors[:, 2:] + anchors[:, :2]) / 2) / anchor_sizes
-    return torch.cat([shifts, (sizes / anchor_sizes).log()], dim=-1) / boxes_xyxy.new_tensor(OFFSET_SCALE)
-
-
-def decode(offsets: Tensor, anchors: Tensor) -> Tensor:
-    """Boxes xyxy of offsets, the inverse of `encode`; a box grows to at most 16 times its anchor's side."""
-    scaled = offsets * offsets.new_tensor(OFFSET_SCALE)
-    anchor_sizes = anchors[:, 2:] - anchors[:, :2]
-    centres = (anchors[:, 2:] + anchors[:, :2]) / 2 + scaled[..., :2] * anchor_sizes
-    half = scaled[..., 2:].clamp(-np.log(16), np.log(16)).exp() * anchor_sizes / 2
-    return torch.cat([centres - half, centres + half], dim=-1)
 
 
 def match(anchors: Tensor, targets: FrameTargets) -> tuple[Tensor, Tensor]:

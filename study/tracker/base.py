@@ -1,5 +1,6 @@
 """The contract of a tracker."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -7,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from study.batch import PairBatch
+from study.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,14 @@ class TrainingOutput:
         losses: task losses by name, scalars: normalised per image, averaged over the images of this batch.
         shared_features: tensors that every task loss depends on; task gradients are compared there.
         counts: right and all answers of checks by name, for example `id`: (right, all) of ID verification.
+        performance: gives every task's key performance indicators, as `study.losses.TaskLoss.performance` does; asked
+            only for weightings that look at them. None if the tracker has none.
     """
 
     losses: dict[str, Tensor]
     shared_features: list[Tensor]
     counts: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    performance: Callable[[], dict[str, tuple[Tensor, Tensor]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,17 @@ class Tracker(nn.Module):
     def forward(self, batch: PairBatch) -> TrainingOutput:
         """Task losses of a batch of pairs."""
         raise NotImplementedError
+
+    def last_shared_layer(self) -> list[nn.Parameter]:
+        """Parameters of the last layer that every task uses, the one that makes the shared features.
+
+        Raises:
+            UserError: the tracker names none.
+        """
+        raise UserError(
+            f"weighting.gramian_at: {type(self).__name__} names no last shared layer (last_shared_layer()); "
+            "use 'shared_features' or 'shared_parameters'"
+        )
 
     def online(self) -> OnlineTracker:
         """Start on a new sequence. The network must be in evaluation mode and stay unchanged until its end."""

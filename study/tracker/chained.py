@@ -18,6 +18,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from study.batch import PairBatch, join
 from study.config import Objective, TrackerConfig
 from study.errors import UserError
+from study.offsets import decode
 from study.tracker import anchors
 from study.tracker.association import Association, Associator, Fraction, PairedDetections, soft_nms
 from study.tracker.backbone import RESNETS, ResNetBackbone, SmallBackbone, group_norm
@@ -192,7 +193,20 @@ class ChainedTracker(Tracker):
             asked = (targets["cls"] == 1) & (targets["reid"] >= 0)
             right = asked & ((predictions["reid"] > 0) == (targets["reid"] == 1))
             counts["id"] = (right.sum(), asked.sum())
-        return TrainingOutput(losses, pair_features, counts)
+
+        def performance() -> dict[str, tuple[Tensor, Tensor]]:
+            return {name: loss.performance(predictions, targets) for name, loss in self.losses.items()}  # type: ignore[operator]
+
+        return TrainingOutput(losses, pair_features, counts, performance)
+
+    def last_shared_layer(self) -> list[nn.Parameter]:
+        """Convolutions that make the pyramid's maps (P3 to P5, and P6 and P7 where there are any)."""
+        layers: list[nn.Module] = [self.fpn.layer_blocks]
+        if self.fpn.extra_blocks is not None:
+            layers.append(self.fpn.extra_blocks)
+        return [
+            parameter for layer in layers for name, parameter in layer.named_parameters() if name.endswith("weight")
+        ]
 
     def online(self) -> "OnlineChained":
         """Start on a new sequence."""
@@ -218,7 +232,7 @@ class OnlineChained:
         scores = predictions["cls"][0].sigmoid()
         near = scores.topk(min(config.max_candidates, len(scores))).indices
         near = near[scores[near] >= config.candidate_score]
-        boxes = anchors.decode(predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1), predictions["anchors"][near])
+        boxes = decode(predictions["reg"][0, near].view(-1, 2, 4).transpose(0, 1), predictions["anchors"][near])
         first, second = boxes.double().cpu().numpy()
         kept, decayed = soft_nms(first, scores[near].double().cpu().numpy(), config.nms_sigma, config.candidate_score)
         return self._associator.update(PairedDetections(first[kept], second[kept], decayed))

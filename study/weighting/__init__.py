@@ -3,6 +3,6 @@
 One file a method. Import `Weighting` (the contract) from here, a method's `Config` from its module.
 """
 
-from study.weighting.base import Weighting
+from study.weighting.base import Place, Weighting
 
-__all__ = ["Weighting"]
+__all__ = ["Place", "Weighting"]

@@ -21,12 +21,15 @@ class Config(WeightingConfig):
         """Make the weighting.
 
         Raises:
-            UserError: a loss weight for a task that the objective does not have.
+            UserError: a loss weight for a task that the objective does not have, or 0 for every task.
         """
         for name in self.loss_weights:
             if name not in tasks:
                 raise UserError(f"weighting.loss_weights: no task {name!r} in the objective; {nearest(name, tasks)}")
-        return HardWeightingFactors(tasks, [self.loss_weights.get(task, 1.0) for task in tasks])
+        loss_weights = [self.loss_weights.get(task, 1.0) for task in tasks]
+        if not any(loss_weights):
+            raise UserError("weighting.loss_weights: every task weighs 0; at least one must be above")
+        return HardWeightingFactors(tasks, loss_weights)
 
 
 class HardWeightingFactors(Weighting):

@@ -1,0 +1,174 @@
+"""Task gradients without a second pass: every head is walked once for each loss, the backbone once for all."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd.graph import Node
+
+from study.errors import UserError
+from study.weighting import Place
+
+Edge = tuple[Node, int]
+"""A place in autograd's graph: a node and which of its outputs."""
+
+Gradients = dict[Tensor, Tensor]
+"""Gradients by the tensor that they belong to; tensors without one are absent."""
+
+
+class TaskGradients:
+    """Gradients of the T task losses at the shared features and at the parameters behind them, and their Gramian.
+
+    Gramian methods must know the task gradients before they can say what the loss weights are. An ordinary backward of
+    the weighted total would then walk the heads a second time; here the gradients that were found are weighed and go on
+    into the backbone. Only where losses reach shared parameters on other ways than through the features (a parameter
+    used in backbone and head, a feature left out) is the ordinary backward taken, so that the result stays exact.
+
+    Args:
+        losses: scalars of this worker, attached; each W times its part of the mean over all workers' images.
+        features: tensors that every loss was computed from.
+        place: where the gradients are compared.
+        last_shared_layer: parameters, for that place.
+        world: number of workers W.
+
+    Raises:
+        UserError: no feature that can be differentiated.
+    """
+
+    gramian: Tensor
+    """Inner products [T, T] of the gradients of the global losses, float32, equal on every worker."""
+
+    def __init__(
+        self,
+        losses: Sequence[Tensor],
+        features: Sequence[Tensor],
+        place: Place,
+        last_shared_layer: Sequence[Tensor],
+        world: int,
+    ) -> None:
+        self._losses = losses
+        self._features = [feature for feature in features if feature.grad_fn is not None]
+        if not self._features:
+            raise UserError(
+                "shared_features: the tracker gives none that was computed from trained parameters; "
+                "this weighting compares task gradients there"
+            )
+        edges = [_edge(feature) for feature in self._features]
+        _, shared = _reached(edges, stop=set())
+        heads = [_reached([_edge(loss)], stop=set(edges)) for loss in losses]
+        self._ordinary = any(not shared.keys().isdisjoint(parameters) for _, parameters in heads)
+        self._at_features, self._at_heads = self._walk([(nodes, list(parameters)) for nodes, parameters in heads])
+        self._at_shared: list[Gradients] = []
+        self._ends_at_shared = place == "shared_parameters"
+        if place == "shared_features":
+            columns = [[gradients.get(feature) for gradients in self._at_features] for feature in self._features]
+            self.gramian = _gramian(columns)
+            if world > 1:
+                # Workers hold different images: no products across workers, and each gradient is W times its part.
+                dist.all_reduce(self.gramian)
+                self.gramian /= world**2
+        else:
+            parameters = list(shared) if self._ends_at_shared else list(last_shared_layer)
+            self._at_shared = [self._follow(i, parameters) for i in range(len(losses))]
+            columns = [[gradients.get(parameter) for gradients in self._at_shared] for parameter in parameters]
+            self.gramian = _gramian(columns if world == 1 else _mean_over_workers(columns, world))
+
+    def backward(self, loss_weights: Tensor) -> None:
+        """Accumulate the gradient of sum_i w_i L_i in every parameter; `loss_weights` has shape [T]. Once only."""
+        if self._ordinary:
+            torch.autograd.backward(self._losses, list(loss_weights))
+            return
+        rest = self._at_shared if self._ends_at_shared else self._at_features
+        found: dict[Tensor, list[tuple[float, Tensor]]] = {}
+        for weight, *parts in zip(loss_weights.tolist(), self._at_heads, rest, strict=True):
+            for part in parts:
+                for tensor, gradient in part.items():
+                    found.setdefault(tensor, []).append((weight, gradient))
+        self._at_features, self._at_heads, self._at_shared = [], [], []
+        # From the heads' parameters too, not only from the features: their hooks (DDP's) must see these gradients.
+        torch.autograd.backward(list(found), [_weighted_sum(parts).to(root.dtype) for root, parts in found.items()])
+
+    def _walk(self, heads: Sequence[tuple[set[Node], list[Tensor]]]) -> tuple[list[Gradients], list[Gradients]]:
+        """Each loss's gradients at the features, and at the parameters it reaches without passing them."""
+        at_features, at_heads = [], []
+        for i, (loss, (nodes, parameters)) in enumerate(zip(self._losses, heads, strict=True)):
+            # Heads that no later loss needs are freed at once, as an ordinary backward would.
+            again = self._ordinary or any(not nodes.isdisjoint(later) for later, _ in heads[i + 1 :])
+            wanted = [*self._features, *([] if self._ordinary else parameters)]
+            found = torch.autograd.grad(loss, wanted, retain_graph=again, allow_unused=True)
+            split = len(self._features)
+            at_features.append(_present(wanted[:split], found[:split]))
+            at_heads.append(_present(wanted[split:], found[split:]))
+        return at_features, at_heads
+
+    def _follow(self, task: int, parameters: Sequence[Tensor]) -> Gradients:
+        """A task's gradient at parameters before the features."""
+        roots: dict[Tensor, Any] = {self._losses[task]: None} if self._ordinary else self._at_features[task]
+        if not roots or not parameters:
+            return {}
+        found = torch.autograd.grad(list(roots), parameters, list(roots.values()), retain_graph=True, allow_unused=True)
+        return _present(parameters, found)
+
+
+def _edge(tensor: Tensor) -> Edge:
+    assert tensor.grad_fn is not None
+    return tensor.grad_fn, tensor.output_nr
+
+
+def _reached(roots: Iterable[Edge], stop: set[Edge]) -> tuple[set[Node], dict[Tensor, None]]:
+    """Nodes of the graph from these places up to where it must stop, and the parameters it ends in, in order."""
+    nodes: set[Node] = set()
+    parameters: dict[Tensor, None] = {}
+    ahead = list(roots)
+    while ahead:
+        edge = ahead.pop()
+        node = edge[0]
+        if node in nodes or edge in stop:
+            continue
+        variable: Any = getattr(node, "variable", None)
+        if variable is not None:
+            parameters[variable] = None
+            continue
+        nodes.add(node)
+        ahead += [(following, output) for following, output in node.next_functions if following is not None]
+    return nodes, parameters
+
+
+def _present(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Gradients:
+    return {t: gradient for t, gradient in zip(tensors, gradients, strict=True) if gradient is not None}
+
+
+def _gramian(columns: Sequence[Sequence[Tensor | None]]) -> Tensor:
+    """Sum of the inner products of T tasks over parts; a part is one gradient a task, None for zero."""
+    products = []
+    for part in columns:
+        like = next((gradient for gradient in part if gradient is not None), None)
+        if like is not None:
+            jacobian = torch.stack([_flat(gradient, like) for gradient in part])
+            products.append(jacobian @ jacobian.T)
+    count = len(columns[0])
+    return torch.stack(products).sum(0) if products else torch.zeros(count, count)
+
+
+def _mean_over_workers(columns: Sequence[Sequence[Tensor | None]], world: int) -> list[list[Tensor | None]]:
+    """Every task's gradients as one flat part, averaged over the workers."""
+    likes = [next((gradient for gradient in part if gradient is not None), None) for part in columns]
+    known = [(part, like) for part, like in zip(columns, likes, strict=True) if like is not None]
+    flat = torch.stack([torch.cat([_flat(part[i], like) for part, like in known]) for i in range(len(columns[0]))])
+    dist.all_reduce(flat)
+    return [list(flat / world)]
+
+
+def _flat(gradient: Tensor | None, like: Tensor) -> Tensor:
+    return (torch.zeros_like(like) if gradient is None else gradient).float().flatten()
+
+
+def _weighted_sum(parts: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """In float32, whatever the parts are in."""
+    (weight, gradient), *others = parts
+    total = gradient.float() * weight
+    for weight, gradient in others:
+        total.add_(gradient, alpha=weight)
+    return total
