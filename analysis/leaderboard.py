@@ -1,10 +1,8 @@
 """Which configuration is best, by how much, at what cost: one line a configuration."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from study.results import label
+from study.results import labels
 from study.schema import STATUSES
 
 MEANS = ("val_mota", "val_idf1", "val_hota", "test_mota", "test_idf1")
@@ -42,8 +40,9 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
         seeds), device_seconds (of all seeds, failed ones too) and status.
     """
     settings = varying(trials)
-    groups = trials.groupby(["study", "data_hash", "configuration_id"], sort=False)
-    board = pd.DataFrame([_line(group, settings) for _, group in groups], columns=list(COLUMNS))
+    groups = [group for _, group in trials.groupby(["study", "data_hash", "configuration_id"], sort=False)]
+    told = labels([group.iloc[0].to_dict() for group in groups], settings)
+    board = pd.DataFrame([_line(group, text) for group, text in zip(groups, told, strict=True)], columns=list(COLUMNS))
     board["_partial"] = board["completed"] < board["seeds"]
     board = board.sort_values(["_partial", "val_mota"], ascending=[True, False], kind="stable", na_position="last")
     board = board.drop(columns="_partial").reset_index(drop=True)
@@ -56,13 +55,13 @@ def varying(trials: pd.DataFrame) -> list[str]:
     return [name for name in trials.columns if "." in name and trials[name].nunique(dropna=False) > 1]
 
 
-def _line(group: pd.DataFrame, settings: Sequence[str]) -> dict[str, object]:
+def _line(group: pd.DataFrame, text: str) -> dict[str, object]:
     first = group.iloc[0]
     completed = group[group["status"] == "completed"]
     return {
         "study": first["study"],
         "configuration_id": first["configuration_id"],
-        "configuration": label(first.to_dict(), settings) or first["weighting"],
+        "configuration": text or first["weighting"],
         "weighting": first["weighting"],
         "seeds": len(group),
         "completed": len(completed),

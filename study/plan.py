@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.config import Configuration, Study, trial_id
+from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
 from study.provenance import code_hash, provenance
-from study.results import ResultStore, flatten, label
+from study.results import ResultStore, differing, flatten, labels
 from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Plan:
         trials: configurations times seeds; every configuration's first seed comes before any second one.
         done: ids of trials that need not run.
         varying: dotted keys of the settings that differ between configurations.
+        labels: by configuration_id, what tells it apart in a few words.
         predicted_device_seconds: by trial_id, cost of a whole trial; None where nothing is known.
         prediction_basis: how that was predicted.
         changed: by trial_id, how code and packages of finished trials differ from those of now.
@@ -53,6 +54,7 @@ class Plan:
     trials: tuple[Trial, ...]
     done: frozenset[str]
     varying: tuple[str, ...]
+    labels: Mapping[str, str]
     predicted_device_seconds: Mapping[str, float | None]
     prediction_basis: str
     changed: Mapping[str, str]
@@ -65,7 +67,7 @@ class Plan:
 
     def label(self, trial: Trial) -> str:
         """A trial's configuration and seed in a few words, such as `cls=1 reg=0.1 seed=0`."""
-        return f"{label(flatten(trial.configuration.resolved()), self.varying)} seed={trial.seed}".strip()
+        return f"{self.labels[trial.configuration_id]} seed={trial.seed}".strip()
 
 
 def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_changed: bool = False) -> Plan:
@@ -85,8 +87,10 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
 
     study = _with_absolute_root(study)
     configurations = study.configurations()
-    varying = _varying([flatten(configuration.resolved()) for configuration in configurations])
+    settings = [flatten(configuration.resolved()) for configuration in configurations]
+    varying = tuple(differing(settings))
     _refuse_equal(study, configurations)
+    _refuse_other_trackers(configurations)
     splits = read_splits(study.data, cache_dir)
     pairs = [(configuration, seed) for seed in study.seeds for configuration in configurations]
     trials = tuple(
@@ -100,7 +104,9 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()
     done = frozenset(trial.trial_id for trial in finished) - restart
-    return Plan(study, splits, cache_dir, trials, done, varying, predicted, basis, changed, restart)
+    names = [configuration.configuration_id for configuration in configurations]
+    told = dict(zip(names, labels(settings, varying), strict=True))
+    return Plan(study, splits, cache_dir, trials, done, varying, told, predicted, basis, changed, restart)
 
 
 def _with_absolute_root(study: Study) -> Study:
@@ -110,11 +116,6 @@ def _with_absolute_root(study: Study) -> Study:
         return study
     data = study.data.model_copy(update={"root": str(Path(root).expanduser().absolute())})
     return study.model_copy(update={"data": data})
-
-
-def _varying(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    keys = dict.fromkeys(key for plain in settings for key in plain)
-    return tuple(key for key in keys if any(plain.get(key) != settings[0].get(key) for plain in settings))
 
 
 def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None:
@@ -132,6 +133,34 @@ def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None
     for seed, times in Counter(study.seeds).items():
         if times > 1:
             raise UserError(f"seeds: {seed} stands there {times} times; give every seed once")
+
+
+def _refuse_other_trackers(configurations: Sequence[Configuration]) -> None:
+    """Refuse a comparison in which a weighting comes with a network of its own.
+
+    Networks may vary in a study, if each is trained under the same weightings.
+    """
+    networks = [digest([plain["tracker"], plain["objective"]]) for plain in (c.resolved() for c in configurations)]
+    first_of = {network: i for i, network in reversed(list(enumerate(networks)))}
+    if len(first_of) == 1:
+        return
+    sizes = {network: _num_parameters(configurations[i]) for network, i in first_of.items()}
+    weightings: dict[int, set[str]] = {}
+    for network, configuration in zip(networks, configurations, strict=True):
+        weightings.setdefault(sizes[network], set()).add(digest(configuration.resolved()["weighting"]))
+    expected = weightings[sizes[networks[0]]]
+    for i, network in enumerate(networks):
+        if weightings[sizes[network]] != expected:
+            raise UserError(
+                f"points[{i}] trains a tracker of {sizes[network]:,} parameters and points[0] one of "
+                f"{sizes[networks[0]]:,}, under different weightings: that compares architectures, not weightings; "
+                "give every weighting the same tracker, or every tracker all weightings"
+            )
+
+
+def _num_parameters(configuration: Configuration) -> int:
+    tracker = configuration.tracker.build(configuration.objective, None)
+    return sum(parameter.numel() for parameter in tracker.parameters())
 
 
 def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

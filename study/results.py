@@ -24,10 +24,21 @@ import pyarrow.parquet as pq
 from study.errors import UserError
 from study.files import Folder, open_folder, write_file
 from study.provenance import provenance
-from study.rows import cell, cost, flatten, label, trial_row
+from study.rows import cell, cost, differing, flatten, labels, trial_row
 from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
 
-__all__ = ["ResultStore", "comparable", "cost", "flatten", "label", "load", "provenance", "trial_row", "write_file"]
+__all__ = [
+    "ResultStore",
+    "comparable",
+    "cost",
+    "differing",
+    "flatten",
+    "labels",
+    "load",
+    "provenance",
+    "trial_row",
+    "write_file",
+]
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")

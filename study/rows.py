@@ -121,6 +121,38 @@ def cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
+def labels(settings: Sequence[Mapping[str, Any]], varying: Sequence[str]) -> list[str]:
+    """The settings that tell these configurations apart in a few words each.
+
+    A component's settings are left out where they are the same in all configurations with that kind of component.
+    """
+    told: dict[tuple[str, Any], list[str]] = {}
+    result = []
+    for row in settings:
+        keys = []
+        for key in varying:
+            kind = f"{key.partition('.')[0]}.kind"
+            if key != kind and kind in varying:
+                place = (kind, row.get(kind))
+                if place not in told:
+                    told[place] = differing([other for other in settings if other.get(kind) == place[1]], varying)
+                if key not in told[place]:
+                    continue
+            keys.append(key)
+        result.append(label(row, keys))
+    return result
+
+
+def differing(settings: Sequence[Mapping[str, Any]], keys: Iterable[str] | None = None) -> list[str]:
+    """Keys whose values differ between configurations, in order; of all keys, or of some."""
+    asked = dict.fromkeys(key for plain in settings for key in plain) if keys is None else keys
+    return [key for key in asked if any(_differ(plain.get(key), settings[0].get(key)) for plain in settings)]
+
+
+def _differ(first: Any, second: Any) -> bool:
+    return first != second and not (first != first and second != second)  # two missing values (NaN) are equal
+
+
 def label(settings: Mapping[str, Any], varying: Sequence[str]) -> str:
     """The settings that vary in a few words, such as `cls=1 reg=0.1`; empty if none does.
 

@@ -47,12 +47,17 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
     """
     from analysis.figures import cost_vs_accuracy, save
     from analysis.leaderboard import leaderboard
+    from analysis.methods import methods
     from study.results import load
 
     names = {trial.trial_id: plan.label(trial) for trial in plan.trials}
     rows = load(store.folder.address)
     rows = rows[rows["trial_id"].isin(names)]
     console.print(_board(leaderboard(rows)))
+    by_method = methods(rows)
+    if 1 < len(by_method) < rows["configuration_id"].nunique():
+        _say(console, "by method, each with the settings that its search chose, at the cost of the whole search:")
+        console.print(_methods(by_method))
     _say(console, _cost(store.ledger()))
     if len(rows):
         picture = store.folder / "cost_vs_accuracy.png"
@@ -87,6 +92,22 @@ def _board(board: pd.DataFrame) -> Table:
             line["status"],
         )
     return table
+
+
+def _methods(table: pd.DataFrame) -> Table:
+    shown = Table(box=None, pad_edge=False)
+    for name in ("rank", "method", "chosen", "trials", "val MOTA", "IDF1", "test MOTA", "IDF1", "device-seconds"):
+        shown.add_column(name, justify="left" if name in ("method", "chosen") else "right")
+    shown.add_column("loss weights")
+    for rank, line in table.iterrows():
+        figures = []
+        for name in ("val_mota", "val_idf1", "test_mota", "test_idf1"):
+            spread = f" ± {line[f'{name}_sd']:.3f}" if line["seeds"] > 1 else ""
+            figures.append(_fraction(line[name]) + spread)
+        cost = _number(line["device_seconds"])
+        row = [str(rank), line["method"], line["chosen"], str(line["trials"]), *figures, cost, line["weighting_status"]]
+        shown.add_row(*row)
+    return shown
 
 
 def _cost(ledger: list[dict[str, Any]]) -> str:

@@ -9,9 +9,12 @@ from example_rows import make_entry, make_row, make_study
 
 from study.config import Data, Train
 from study.errors import UserError
+from study.losses.objectives import CLS_REG
 from study.plan import list_studies, load_study, make_plan
 from study.provenance import code_hash
 from study.results import ResultStore
+from study.tracker import chained
+from study.weighting import hwf, lwf, uncertainty
 
 POINTS = [{"weighting.loss_weights": {"cls": cls, "reg": reg}} for cls in (0.5, 1) for reg in (1, 2)]
 
@@ -120,6 +123,30 @@ def test_a_path_of_the_data_is_made_absolute(store, cache_dir, monkeypatch):
 def test_mistakes_in_a_study_are_named(store, cache_dir, changes, message):
     with pytest.raises(UserError, match=message):
         make_plan(make_study(**changes), store, cache_dir=cache_dir)
+
+
+def test_a_weighting_with_a_network_of_its_own_is_refused(store, cache_dir):
+    two = chained.Config(towers=("cls", "reg"))
+    objective = {"objective": CLS_REG}
+    mixed = make_study([{"weighting": hwf.Config()}, {"weighting": lwf.Config(), "tracker": two}], **objective)
+    with pytest.raises(UserError, match=r"points\[1\] trains a tracker of [\d,]+ parameters and points\[0\] one of"):
+        make_plan(mixed, store, cache_dir=cache_dir)
+    every = [{"weighting": w, "tracker": t} for w in (hwf.Config(), lwf.Config()) for t in (chained.Config(), two)]
+    assert len(make_plan(make_study(every, **objective), store, cache_dir=cache_dir).trials) == 4
+    alike = [{"weighting": hwf.Config()}, {"weighting": lwf.Config(), "tracker.nms_sigma": 0.2}]
+    assert len(make_plan(make_study(alike, **objective), store, cache_dir=cache_dir).trials) == 2
+
+
+def test_a_setting_is_told_only_where_it_tells_apart(store, cache_dir):
+    configs = (hwf.Config(), lwf.Config(lr=0.1), lwf.Config(lr=0.2), uncertainty.Config(lr=0.1))
+    study = make_study([{"weighting": config} for config in configs])
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert [plan.label(trial) for trial in plan.trials] == [
+        "weighting=hwf seed=0",
+        "weighting=lwf lr=0.1 seed=0",
+        "weighting=lwf lr=0.2 seed=0",
+        "weighting=uncertainty seed=0",
+    ]
 
 
 def test_all_studies_that_come_with_the_platform_load():

@@ -205,11 +205,11 @@ def play(display: Display, trials) -> None:
     with display:
         display(TrialStarted(one, 1))
         display(TrialStarted(two, 2))
-        display(EpochFinished(one, 1, 4, {"val_mota": 0.5, "val_idf1": 0.25}, 61.0))
+        display(EpochFinished(one, 1, 4, {"val_mota": 0.5, "val_idf1": 0.25}, 61.0, "healthy"))
         display(Note("worker lost; trying again"))
-        display(EpochFinished(two, 4, 4, {}, 2.0))
+        display(EpochFinished(two, 4, 4, {}, 2.0, "collapsed"))
         display(TrialEnded(two, make_row(two, error="out of memory", status="oom")))
-        display(TrialEnded(one, make_row(one, 0.625)))
+        display(TrialEnded(one, make_row(one, 0.625, weighting_status="one_task", weighting_status_step=40)))
 
 
 def test_events_are_plain_lines_when_nobody_watches(planned):
@@ -222,8 +222,11 @@ def test_events_are_plain_lines_when_nobody_watches(planned):
     # 23 of 24 epochs of 61 seconds are left, two trials run at a time.
     assert lines[2] == "[1/6] cls=0.5 seed=0: epoch 1/4 val MOTA 0.500 IDF1 0.250 (1m01s), ETA 11m42s"
     assert lines[3] == "worker lost; trying again"
+    assert lines[4] == "[2/6] cls=1 seed=0: epoch 4/4 loss weights collapsed (2s), ETA 4m59s"
     assert lines[5] == "[2/6] cls=1 seed=0: oom: out of memory, 100 device-seconds"
-    assert lines[6] == "[1/6] cls=0.5 seed=0: completed, val MOTA 0.625 IDF1 0.575 HOTA 0.312, 100 device-seconds"
+    figures = "val MOTA 0.625 IDF1 0.575 HOTA 0.312"
+    watched = "loss weights one task since step 40"
+    assert lines[6] == f"[1/6] cls=0.5 seed=0: completed, {figures}, {watched}, 100 device-seconds"
     assert "\x1b" not in out.getvalue()
 
 

@@ -52,7 +52,7 @@ class GradNorm(Weighting):
         weights = self.loss_weights.detach()
         if self.first_losses[0].isnan():
             self.first_losses.copy_(losses.detach().clamp(min=EPSILON))
-        norms = gramian.diagonal().clamp(min=0).sqrt().to(weights)
+        norms = gramian.detach().diagonal().clamp(min=0).sqrt().to(weights)
         rates = losses.detach() / self.first_losses
         rates = rates / rates.mean().clamp(min=torch.finfo(rates.dtype).tiny)
         scaled = weights * norms

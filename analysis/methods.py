@@ -1,0 +1,91 @@
+"""Which weighting should we use, and what does it cost: one line a method, its search charged to it."""
+
+import pandas as pd
+
+from analysis.leaderboard import varying
+from study.collapse import WEIGHTING_STATUSES
+from study.results import labels
+
+SEARCHED = ("weighting.lr", "weighting.loss_weights")
+"""Settings that a method's own search chooses; any other setting makes another method."""
+
+METRICS = ("val_mota", "val_idf1", "val_hota", "test_mota", "test_idf1", "test_hota")
+
+COLUMNS = (
+    "study",
+    "method",
+    "chosen",
+    "configurations",
+    "trials",
+    "seeds",
+    *METRICS,
+    *(f"{name}_sd" for name in METRICS),
+    "device_seconds",
+    "weighting_status",
+)
+"""Columns of the table of methods."""
+
+
+def methods(trials: pd.DataFrame) -> pd.DataFrame:
+    """Compare methods: a weighting with its options, without what is searched (learning rate, hard loss weights).
+
+    A method's configuration is chosen by the mean validation MOTA of its seeds, among those whose every seed completed;
+    the other figures are that configuration's. Its cost is the cost of all the method's trials, failed ones too.
+
+    Args:
+        trials: rows of `trials`, as `study.results.load` gives them.
+
+    Returns:
+        One row a method (of each study and data set), best validation MOTA first, indexed by rank from 1: study,
+        method, chosen (the searched settings), configurations and trials tried, seeds of the chosen one, means of its
+        metrics (fractions) with sample standard deviations (`_sd`) over seeds, device_seconds of all trials,
+        weighting_status (how many of all trials ended with vanished or one-sided loss weights). A method without a
+        completed configuration has no figures and stands last.
+    """
+    settings = varying(trials)
+    searched = [name for name in settings if name.startswith(SEARCHED)]
+    options = [name for name in settings if name.startswith("weighting.") and name not in searched]
+    keys = ["study", "data_hash", "weighting", *options]
+    groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
+    firsts = [group.iloc[0].to_dict() for group in groups]
+    names = labels(firsts, options)
+    lines = [
+        _line(group, name.removeprefix("weighting=") or group["weighting"].iloc[0], searched)
+        for group, name in zip(groups, names, strict=True)
+    ]
+    table = pd.DataFrame(lines, columns=list(COLUMNS))
+    table = table.sort_values("val_mota", ascending=False, kind="stable", na_position="last").reset_index(drop=True)
+    table.index = pd.RangeIndex(1, len(table) + 1, name="rank")
+    return table
+
+
+def _line(group: pd.DataFrame, name: str, searched: list[str]) -> dict[str, object]:
+    candidates = [
+        (float(rows["val_mota"].mean(skipna=False)), rows)
+        for _, rows in group.groupby("configuration_id", sort=False)
+        if (rows["status"] == "completed").all() and rows["val_mota"].notna().all()
+    ]
+    line: dict[str, object] = {
+        "study": group["study"].iloc[0],
+        "method": name,
+        "configurations": group["configuration_id"].nunique(),
+        "trials": len(group),
+        "device_seconds": group["device_seconds"].sum(),
+        "weighting_status": _statuses(group["weighting_status"]),
+    }
+    if not candidates:
+        return line | {"chosen": "", "seeds": 0}
+    _, chosen = max(candidates, key=lambda candidate: candidate[0])
+    figures = chosen[list(METRICS)].astype(float)
+    return (
+        line
+        | {"chosen": labels([chosen.iloc[0].to_dict()], searched)[0], "seeds": len(chosen)}
+        | figures.mean(skipna=False).to_dict()
+        | {f"{metric}_sd": spread for metric, spread in figures.std(skipna=False).items()}
+    )
+
+
+def _statuses(statuses: pd.Series) -> str:
+    """How many trials ended with which status of their loss weights; empty if all were healthy."""
+    counts = {status: int((statuses == status).sum()) for status in WEIGHTING_STATUSES if status != "healthy"}
+    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items() if count)

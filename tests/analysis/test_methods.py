@@ -1,0 +1,67 @@
+import math
+
+import pytest
+from example_rows import make_row, make_trial
+
+from analysis.methods import COLUMNS, methods
+from study.results import ResultStore, load
+from study.rows import flatten
+from study.weighting import equal, hwf, lwf
+
+
+@pytest.fixture
+def load_rows(tmp_path):
+    """Writes rows of (weighting, [val MOTA of each seed, or a status]) and loads them."""
+
+    def write_and_load(*outcomes, **values):
+        store = ResultStore(tmp_path, "example")
+        trials = [
+            (make_trial({"weighting": config}, seed=seed), outcome)
+            for config, seeds in outcomes
+            for seed, outcome in enumerate(seeds)
+        ]
+        varying = sorted({key for trial, _ in trials for key in flatten(trial.configuration.resolved())})
+        varying = [key for key in varying if key.startswith("weighting.")]
+        for trial, outcome in trials:
+            mota = None if isinstance(outcome, str) else outcome
+            status = {"status": outcome} if mota is None else {}
+            store.write_trial(make_row(trial, mota, **{"varying": varying} | status | values))
+        return load(tmp_path)
+
+    return write_and_load
+
+
+def test_a_search_is_charged_for_all_its_trials_and_shows_what_it_chose(load_rows):
+    table = methods(
+        load_rows(
+            (hwf.Config(loss_weights={"cls": 2}), [0.5, 0.6]),
+            (hwf.Config(loss_weights={"cls": 3}), [0.7, 0.8]),
+            (equal.Config(), [0.65, 0.66]),
+            (lwf.Config(lr=1e-3), [0.2, 0.2]),
+            (lwf.Config(lr=1e-2), [0.2, 0.1]),
+            (lwf.Config(lr=1e-1), [0.9, "diverged"]),
+            (lwf.Config(lr=1e-3, output="relu"), [0.0, 0.0]),
+            device_seconds=100.0,
+        )
+    )
+    assert tuple(table.columns) == COLUMNS
+    assert table["method"].tolist() == ["hwf", "equal", "lwf output=sigmoid", "lwf output=relu"]
+    assert table["chosen"].tolist() == ["cls=3", "", "lr=0.001", "lr=0.001"]
+    assert table["val_mota"].tolist() == pytest.approx([0.75, 0.655, 0.2, 0.0])
+    assert table["val_mota_sd"].tolist()[0] == pytest.approx(0.1 / math.sqrt(2))
+    assert table["configurations"].tolist() == [2, 1, 3, 1]
+    assert table["trials"].tolist() == [4, 2, 6, 2]
+    assert table["seeds"].tolist() == [2, 2, 2, 2]
+    assert table["device_seconds"].tolist() == [400, 200, 600, 200]
+    assert table["weighting_status"].tolist() == [""] * 4
+
+
+def test_a_method_of_which_nothing_completed_stands_last_without_figures(load_rows):
+    table = methods(load_rows((equal.Config(), [0.1]), (lwf.Config(), ["diverged"]), weighting_status="collapsed"))
+    assert table["method"].tolist() == ["equal", "lwf"]
+    assert table["weighting_status"].tolist() == ["1 collapsed", "1 collapsed"]
+    last = table.iloc[-1]
+    assert math.isnan(last["val_mota"])
+    assert last["seeds"] == 0
+    assert last["trials"] == 1
+    assert last["device_seconds"] > 0
