@@ -151,7 +151,7 @@ class Objective(Frozen):
     """A named list of task losses. Their order is the order of every tensor of shape [T]."""
 
     name: str
-    task_losses: Annotated[tuple[TaskLoss, ...], Field(min_length=2)]
+    task_losses: tuple[TaskLoss, ...]
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -159,7 +159,11 @@ class Objective(Frozen):
         return tuple(loss.name for loss in self.task_losses)
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Self:
+    def _several_with_names_of_their_own(self) -> Self:
+        if len(self.tasks) < 2:
+            raise ValueError(
+                f"objective {self.name!r} has {len(self.tasks)} task losses, expected at least 2: nothing to weigh"
+            )
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"two task losses share a name: {', '.join(self.tasks)}")
         return self
@@ -305,6 +309,8 @@ def set_keys(base: Mapping[str, Any], values: Mapping[str, Any], where: str) -> 
         *parents, last = key.split(".")
         for depth, part in enumerate(parents):
             child = node.get(part)
+            if child is None and "kind" in node:
+                child = {}  # a component whose kind was just set: its defaults are not here, validation knows its keys
             if not isinstance(child, Mapping):
                 here = ".".join(parents[:depth]) or "a study"
                 raise UserError(f"{where}: unknown key {key!r}: no {part!r} in {here}; {nearest(part, node)}")

@@ -90,6 +90,7 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     settings = [flatten(configuration.resolved()) for configuration in configurations]
     varying = tuple(differing(settings))
     _refuse_equal(study, configurations)
+    _refuse_misfits(configurations)
     _refuse_other_trackers(configurations)
     splits = read_splits(study.data, cache_dir)
     pairs = [(configuration, seed) for seed in study.seeds for configuration in configurations]
@@ -133,6 +134,15 @@ def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None
     for seed, times in Counter(study.seeds).items():
         if times > 1:
             raise UserError(f"seeds: {seed} stands there {times} times; give every seed once")
+
+
+def _refuse_misfits(configurations: Sequence[Configuration]) -> None:
+    """Refuse a weighting that does not fit the objective before anything runs."""
+    for i, configuration in enumerate(configurations):
+        try:
+            configuration.weighting.build(configuration.objective.tasks)
+        except UserError as error:
+            raise UserError(f"points[{i}]: {error}") from None
 
 
 def _refuse_other_trackers(configurations: Sequence[Configuration]) -> None:

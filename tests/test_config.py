@@ -243,7 +243,7 @@ def test_an_objective_names_each_task_once_and_has_two_at_least():
     twice = (classification.Config(), regression.Config(), classification.Config(gamma=1.0))
     with pytest.raises(ValueError, match="two task losses share a name: cls, reg, cls"):
         Objective(name="twice", task_losses=twice)
-    with pytest.raises(ValueError, match="at least 2 items"):
+    with pytest.raises(ValueError, match="has 1 task losses, expected at least 2"):
         Objective(name="one", task_losses=(classification.Config(),))
     renamed = Objective(name="twice", task_losses=(*twice[:2], classification.Config(name="cls1", gamma=1.0)))
     assert renamed.tasks == ("cls", "reg", "cls1")

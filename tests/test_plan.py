@@ -114,6 +114,7 @@ def test_a_path_of_the_data_is_made_absolute(store, cache_dir, monkeypatch):
     ("changes", "message"),
     [
         ({"points": (POINTS[0], POINTS[1], POINTS[0])}, r"points\[0\] and points\[2\] are the same configuration"),
+        ({"points": ({}, {"weighting.loss_weights": {"rge": 1}})}, r"points\[1\]: .*no task 'rge'.*did you mean 'reg'"),
         ({"points": ({"train.epoks": 1},)}, r"points\[0\]: train: unknown key 'epoks'; did you mean 'epochs'"),
         ({"points": ({}, {"data.val": ["x"]})}, r"points\[1\]: data\.val differs from the study's"),
         ({"seeds": (1, 2, 1)}, r"seeds: 1 stands there 2 times"),

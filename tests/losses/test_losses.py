@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from study.losses import classification, id_verification, regression
+from study.errors import UserError
+from study.losses import TaskLoss, classification, id_verification, regression
 from study.losses.objectives import CLS_REG, CLS_REG_REID
 
 
@@ -52,3 +53,43 @@ def test_finite_with_gradient_on_saturated_predictions(config):
 def test_objectives_name_their_tasks():
     assert CLS_REG_REID.tasks == ("cls", "reg", "reid")
     assert CLS_REG.tasks == ("cls", "reg")
+
+
+def indicator(config, predictions, targets):
+    sums, counts = config.build().performance(predictions, targets)
+    return (sums[counts > 0] / counts[counts > 0]).mean().item()
+
+
+@pytest.mark.parametrize(("config", "name"), [(classification.Config(), "cls"), (id_verification.Config(), "reid")])
+def test_performance_of_a_classifier_is_the_probability_of_the_right_side_with_sides_counted_alike(config, name):
+    logits = torch.logit(torch.tensor([[0.9, 0.1, 0.1, 0.1, 0.5]]))
+    assert indicator(config, {name: logits}, {name: torch.tensor([[1, 0, 0, 0, -1]])}) == pytest.approx(0.9)
+    assert indicator(config, {name: logits}, {name: torch.tensor([[0, 1, 0, 0, -1]])}) == pytest.approx(
+        (0.1 + (0.1 + 0.9 + 0.9) / 3) / 2
+    )
+    assert indicator(config, {name: logits}, {name: torch.tensor([[-1, 0, 0, 0, -1]])}) == pytest.approx(0.9)
+    _, counts = config.build().performance({name: logits}, {name: torch.full((1, 5), -1)})
+    assert counts.tolist() == [0, 0]
+
+
+def test_performance_of_regression_is_the_overlap_of_the_boxes_that_count():
+    anchors = torch.tensor([[0.0, 0, 10, 20], [50, 0, 60, 20]])
+    wanted = torch.zeros(1, 2, 8)
+    found = wanted.clone()
+    found[0, 0, 0] = 5.0  # half an anchor's width to the side: 1/3 of the union
+    found[0, 1] = 100.0
+    mask = torch.tensor([[[True] * 8, [False] * 8]])
+    predictions = {"reg": found, "anchors": anchors}
+    targets = {"reg": wanted, "reg_mask": mask}
+    assert indicator(regression.Config(), predictions, targets) == pytest.approx((1 / 3 + 1) / 2)
+    targets["reg_mask"] = torch.tensor([[[True] * 4 + [False] * 4, [False] * 8]])
+    assert indicator(regression.Config(), predictions, targets) == pytest.approx(1 / 3)
+
+
+def test_a_task_loss_without_an_indicator_says_so():
+    with pytest.raises(UserError, match=r"Silent has no performance\(\).*dtp"):
+        Silent().performance({}, {})
+
+
+class Silent(TaskLoss):
+    pass
