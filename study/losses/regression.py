@@ -48,14 +48,13 @@ class Regression(TaskLoss):
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """IoU of decoded boxes with those to reach, over all boxes of positive anchors; one group."""
-        counted = targets["reg_mask"].unflatten(-1, (2, 4))[..., 0].transpose(-1, -2)  # [B, 2, A]
-        anchors = predictions["anchors"]
+        image, anchor, side = targets["reg_mask"].unflatten(-1, (2, 4))[..., 0].nonzero(as_tuple=True)  # few of all
         found, wanted = (
-            decode(offsets.unflatten(-1, (2, 4)).transpose(-2, -3), anchors)
+            decode(offsets.unflatten(-1, (2, 4))[image, anchor, side], predictions["anchors"][anchor])
             for offsets in (predictions["reg"], targets["reg"])
         )
-        lower, upper = torch.maximum(found[..., :2], wanted[..., :2]), torch.minimum(found[..., 2:], wanted[..., 2:])
+        lower, upper = torch.maximum(found[:, :2], wanted[:, :2]), torch.minimum(found[:, 2:], wanted[:, 2:])
         shared = (upper - lower).clamp(min=0).prod(-1)
-        areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (found, wanted)]
+        areas = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (found, wanted)]
         overlaps = shared / (areas[0] + areas[1] - shared)
-        return (overlaps * counted).sum()[None], counted.sum()[None]
+        return overlaps.sum()[None], torch.tensor([len(overlaps)], device=overlaps.device)

@@ -65,14 +65,11 @@ def match(anchors: Tensor, targets: FrameTargets) -> tuple[Tensor, Tensor]:
     overlaps = box_iou(targets.boxes_xyxy.reshape(-1, 4), anchors).reshape(batch, count, -1)
     overlaps = overlaps.masked_fill((targets.ids == 0)[:, :, None], 0)
     best_overlap, best_box = overlaps.max(dim=1)
-    # Forced pairs are written box by box: two boxes that share a best anchor leave it to the later one.
-    best_anchor = overlaps.argmax(dim=2)
-    rows = torch.arange(batch, device=anchors.device)
-    for box in range(count):
-        real = (targets.ids[:, box] != 0) & (overlaps[rows, box, best_anchor[:, box]] > 0)
-        best_overlap[rows[real], best_anchor[real, box]] = 2
-        best_box[rows[real], best_anchor[real, box]] = box
-    return best_overlap, best_box
+    # Two boxes that share a best anchor leave it to the later one. Padding overlaps nothing.
+    largest, best_anchor = overlaps.max(dim=2)
+    order = torch.arange(count, device=anchors.device).where(largest > 0, -1)
+    forced = torch.full_like(best_box, -1).scatter_reduce(1, best_anchor, order, "amax")
+    return best_overlap.masked_fill(forced >= 0, 2), best_box.where(forced < 0, forced)
 
 
 def assign(
