@@ -24,7 +24,8 @@ class TaskGradients:
     Gramian methods must know the task gradients before they can say what the loss weights are. An ordinary backward of
     the weighted total would then walk the heads a second time; here the gradients that were found are weighed and go on
     into the backbone. Only where losses reach shared parameters on other ways than through the features (a parameter
-    used in backbone and head, a feature left out) is the ordinary backward taken, so that the result stays exact.
+    used in backbone and head, a feature left out), or where hooks of tensors would act twice, is the ordinary backward
+    taken, so that the result stays exact. A feature that is computed from another one counts as part of the heads.
 
     Args:
         losses: scalars of this worker, attached; each W times its part of the mean over all workers' images.
@@ -34,7 +35,7 @@ class TaskGradients:
         world: number of workers W.
 
     Raises:
-        UserError: no feature that can be differentiated.
+        UserError: no feature that can be differentiated, or nothing at that place that a loss depends on.
     """
 
     gramian: Tensor
@@ -49,7 +50,7 @@ class TaskGradients:
         world: int,
     ) -> None:
         self._losses = losses
-        self._features = [feature for feature in features if feature.grad_fn is not None]
+        self._features = _independent([feature for feature in features if feature.grad_fn is not None])
         if not self._features:
             raise UserError(
                 "shared_features: the tracker gives none that was computed from trained parameters; "
@@ -58,12 +59,15 @@ class TaskGradients:
         edges = [_edge(feature) for feature in self._features]
         _, shared = _reached(edges, stop=set())
         heads = [_reached([_edge(loss)], stop=set(edges)) for loss in losses]
-        self._ordinary = any(not shared.keys().isdisjoint(parameters) for _, parameters in heads)
+        met = [*self._features, *shared, *(parameter for _, parameters in heads for parameter in parameters)]
+        self._ordinary = any(not shared.keys().isdisjoint(parameters) for _, parameters in heads) or any(
+            tensor._backward_hooks for tensor in met
+        )
         self._at_features, self._at_heads = self._walk([(nodes, list(parameters)) for nodes, parameters in heads])
         self._at_shared: list[Gradients] = []
         self._ends_at_shared = place == "shared_parameters"
         if place == "shared_features":
-            columns = [[gradients.get(feature) for gradients in self._at_features] for feature in self._features]
+            columns = _columns(self._at_features, self._features, place)
             self.gramian = _gramian(columns)
             if world > 1:
                 # Workers hold different images: no products across workers, and each gradient is W times its part.
@@ -72,7 +76,7 @@ class TaskGradients:
         else:
             parameters = list(shared) if self._ends_at_shared else list(last_shared_layer)
             self._at_shared = [self._follow(i, parameters) for i in range(len(losses))]
-            columns = [[gradients.get(parameter) for gradients in self._at_shared] for parameter in parameters]
+            columns = _columns(self._at_shared, parameters, place)
             self.gramian = _gramian(columns if world == 1 else _mean_over_workers(columns, world))
 
     def backward(self, loss_weights: Tensor) -> None:
@@ -112,6 +116,28 @@ class TaskGradients:
         return _present(parameters, found)
 
 
+def _independent(features: Sequence[Tensor]) -> list[Tensor]:
+    """Features without those that are computed from other ones, each once."""
+    edges = {_edge(feature): feature for feature in features}
+    if not _leads_to(edges, set(edges)):
+        return list(edges.values())
+    return [feature for edge, feature in edges.items() if not _leads_to([edge], edges.keys() - {edge})]
+
+
+def _leads_to(roots: Iterable[Edge], places: set[Edge]) -> bool:
+    nodes, _ = _reached(roots, stop=set())
+    return any((following, output) in places for node in nodes for following, output in node.next_functions)
+
+
+def _columns(gradients: Sequence[Gradients], tensors: Sequence[Tensor], place: Place) -> list[list[Tensor | None]]:
+    """For every tensor that a loss depends on, the gradients of all losses there, None for zero."""
+    columns = [[found.get(tensor) for found in gradients] for tensor in tensors]
+    columns = [column for column in columns if any(gradient is not None for gradient in column)]
+    if not columns:
+        raise UserError(f"weighting.gramian_at: no task loss depends on the tracker's {place}")
+    return columns
+
+
 def _edge(tensor: Tensor) -> Edge:
     assert tensor.grad_fn is not None
     return tensor.grad_fn, tensor.output_nr
@@ -142,27 +168,27 @@ def _present(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> G
 
 def _gramian(columns: Sequence[Sequence[Tensor | None]]) -> Tensor:
     """Sum of the inner products of T tasks over parts; a part is one gradient a task, None for zero."""
-    products = []
-    for part in columns:
-        like = next((gradient for gradient in part if gradient is not None), None)
-        if like is not None:
-            jacobian = torch.stack([_flat(gradient, like) for gradient in part])
-            products.append(jacobian @ jacobian.T)
-    count = len(columns[0])
-    return torch.stack(products).sum(0) if products else torch.zeros(count, count)
+    total: Tensor | None = None
+    for column in columns:
+        jacobian = _jacobian(column)
+        product = jacobian @ jacobian.T
+        total = product if total is None else total.add_(product)
+    assert total is not None
+    return total
 
 
 def _mean_over_workers(columns: Sequence[Sequence[Tensor | None]], world: int) -> list[list[Tensor | None]]:
     """Every task's gradients as one flat part, averaged over the workers."""
-    likes = [next((gradient for gradient in part if gradient is not None), None) for part in columns]
-    known = [(part, like) for part, like in zip(columns, likes, strict=True) if like is not None]
-    flat = torch.stack([torch.cat([_flat(part[i], like) for part, like in known]) for i in range(len(columns[0]))])
+    flat = torch.cat([_jacobian(column) for column in columns], dim=1)
     dist.all_reduce(flat)
     return [list(flat / world)]
 
 
-def _flat(gradient: Tensor | None, like: Tensor) -> Tensor:
-    return (torch.zeros_like(like) if gradient is None else gradient).float().flatten()
+def _jacobian(column: Sequence[Tensor | None]) -> Tensor:
+    """Gradients of T tasks at one tensor as rows, float32."""
+    like = next(gradient for gradient in column if gradient is not None)
+    rows = [torch.zeros_like(like) if gradient is None else gradient for gradient in column]
+    return torch.stack([row.flatten() for row in rows]).float()
 
 
 def _weighted_sum(parts: Sequence[tuple[float, Tensor]]) -> Tensor:

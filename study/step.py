@@ -116,6 +116,12 @@ class Stepper:
         """
         losses.requires_grad_()
         total, stated = self.weighting(losses, None if gradients is None else gradients.gramian)
+        if total.shape != () or not total.requires_grad or stated.shape != losses.shape:
+            raise UserError(
+                f"weighting: {type(self.weighting).__module__} gives a total of shape {tuple(total.shape)}"
+                f"{'' if total.requires_grad else ' that does not depend on the losses'} and loss weights of shape "
+                f"{tuple(stated.shape)}; expected a scalar computed from the losses, and shape {tuple(losses.shape)}"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         effective = torch.zeros_like(losses) if losses.grad is None else losses.grad
@@ -153,7 +159,7 @@ class Stepper:
     def _check_stated(self, stated: list[float], effective: list[float]) -> None:
         """Refuse a weighting that logs other loss weights than it trains with."""
         size = max(map(abs, effective), default=0.0)
-        if any(abs(a - b) > 1e-3 * max(size, 1e-30) for a, b in zip(stated, effective, strict=True)):
+        if not all(abs(a - b) <= 1e-3 * max(size, 1e-30) for a, b in zip(stated, effective, strict=True)):
             raise UserError(
                 f"weighting: {type(self.weighting).__module__} says its loss weights are {stated}, "
                 f"but d total / d losses is {effective}; forward must give the effective ones"

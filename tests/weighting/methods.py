@@ -1,26 +1,17 @@
 """Every weighting there is, with the settings it is tested under, and one training step of it without a network."""
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 
 import torch
+from tiny_trials import DEFAULTS
 from torch import Tensor
 
-import study.weighting
 from study.config import WeightingConfig
 from study.weighting import Weighting, hwf, lwf, uncertainty
 
-KINDS = tuple(
-    found.name
-    for found in pkgutil.iter_modules(study.weighting.__path__)
-    if hasattr(importlib.import_module(f"study.weighting.{found.name}"), "Config")
-)
-"""All methods; none can be forgotten."""
+KINDS = tuple(DEFAULTS)
 
-CONFIGS: dict[str, WeightingConfig] = {
-    kind: importlib.import_module(f"study.weighting.{kind}").Config() for kind in KINDS
-} | {
+CONFIGS: dict[str, WeightingConfig] = DEFAULTS | {
     "hwf set": hwf.Config(loss_weights={"t0": 0.5, "t1": 2.0}),
     "lwf relu": lwf.Config(output="relu"),
     "lwf detached": lwf.Config(detach_input=True, layers=2),
