@@ -11,12 +11,12 @@ from study.weighting import gradnorm, hwf, lwf, lwf_barrier, uncertainty
 
 STUDY = Study(
     name="head_to_head_mot17",
-    description="Seven weightings, three seeds, on the real sequence MOT17-09 (--data DIR; about 50 minutes)",
+    description="Seven weightings, three seeds, on the real sequence MOT17-09 (--data DIR; about 40 minutes)",
     data=MOT17.data,
     tracker=MOT17.tracker,
     objective=MOT17.objective,
     weighting=hwf.Config(),
-    train=MOT17.train.model_copy(update={"epochs": 24, "validate_every": 24}),
+    train=MOT17.train.model_copy(update={"epochs": 20, "validate_every": 20}),
     points=(
         *points([(1.0, 1.0, 1.0), (2.0, 0.9, 1.7)]),
         {"weighting": lwf.Config(output="relu")},
