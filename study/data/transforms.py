@@ -35,7 +35,7 @@ class Change:
 def draw(random: np.random.Generator, config: Augmentation, width: int, height: int) -> Change:
     """Draw a change for a source of this size. The same number of draws is made whatever their outcome."""
     crop, flip, scale, x, y, *photometric = random.random(8)
-    window = (0.0, 0.0, float(width), float(height))
+    window = _whole(width, height)
     if crop < config.crop_probability:
         factor = config.min_scale + scale * (config.max_scale - config.min_scale)
         left, top = x * (width - factor * width), y * (height - factor * height)
@@ -47,7 +47,11 @@ def draw(random: np.random.Generator, config: Augmentation, width: int, height: 
 
 def none(width: int, height: int) -> Change:
     """The change that changes nothing."""
-    return Change((0.0, 0.0, float(width), float(height)), False, 1.0, 1.0, 1.0)
+    return Change(_whole(width, height), False, 1.0, 1.0, 1.0)
+
+
+def _whole(width: int, height: int) -> tuple[float, float, float, float]:
+    return 0.0, 0.0, float(width), float(height)
 
 
 def apply_to_boxes(boxes_xyxy: np.ndarray, change: Change, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +89,7 @@ def apply_to_images(images: Tensor, changes: list[Change]) -> Tensor:
     height, width = images.shape[-2:]
     pixels = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     mean = pixels.mean(dim=(1, 3, 4), keepdim=True)
-    whole = (0.0, 0.0, float(width), float(height))
+    whole = _whole(width, height)
     if cropped := [row for row, change in enumerate(changes) if change.window_xyxy != whole]:
         theta = torch.tensor([_theta(changes[row], width, height) for row in cropped], dtype=torch.float32)
         grid = F.affine_grid(theta.to(images.device), [len(cropped), 6, height, width], align_corners=False)

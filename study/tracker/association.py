@@ -49,7 +49,7 @@ class PairedDetections:
 class _Track:
     id: int
     box: np.ndarray  # where it was last seen, or is believed to be
-    velocity: np.ndarray  # pixels a frame of the four box coordinates
+    velocity: np.ndarray  # pixels a frame; the centre's, for both corners
     score: float  # of the detection it was last seen by
     missed: int = 0
 
@@ -58,7 +58,8 @@ class Associator:
     """Assigns identities to the detections of consecutive frames.
 
     The chained tracker's scheme (Peng et al. 2020, section 3.4) made fully online: the pair is (this frame, the one
-    before), so that nothing waits for the next frame; misses are counted consecutively.
+    before), so that nothing waits for the next frame; misses are counted consecutively. A lost track moves on with its velocity and
+    may be reported for a while (`coast_frames`).
     """
 
     def __init__(self, config: Association) -> None:
