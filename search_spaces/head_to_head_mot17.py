@@ -16,7 +16,7 @@ STUDY = Study(
     tracker=MOT17.tracker,
     objective=MOT17.objective,
     weighting=hwf.Config(),
-    train=MOT17.train.model_copy(update={"epochs": 20, "validate_every": 20}),
+    train=MOT17.train.model_copy(update={"epochs": 18, "validate_every": 18}),
     points=(
         *points([(1.0, 1.0, 1.0), (2.0, 0.9, 1.7)]),
         {"weighting": lwf.Config(output="relu")},

@@ -58,8 +58,8 @@ class Associator:
     """Assigns identities to the detections of consecutive frames.
 
     The chained tracker's scheme (Peng et al. 2020, section 3.4) made fully online: the pair is (this frame, the one
-    before), so that nothing waits for the next frame; misses are counted consecutively. A lost track moves on with its velocity and
-    may be reported for a while (`coast_frames`).
+    before), so that nothing waits for the next frame; misses are counted consecutively. A lost track moves on with its
+    velocity and may be reported for a while (`coast_frames`).
     """
 
     def __init__(self, config: Association) -> None:
