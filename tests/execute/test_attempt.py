@@ -145,7 +145,7 @@ def test_divergence_ends_the_trial_with_the_step(tmp_path, cache_dir):
     ("weighting", "status", "error"),
     [
         ({"kind": "user_parts.faulty", "action": "exhaust"}, "oom", "out of memory: no room for 8 GiB"),
-        ({"kind": "hwf", "loss_weights": {"rieg": 1}}, "failed", "weighting.loss_weights: no task 'rieg'"),
+        ({"kind": "user_parts.faulty", "action": "misstate"}, "failed", "weighting: user_parts.faulty says its loss"),
     ],
 )
 def test_what_trying_again_would_not_mend_ends_the_trial(weighting, status, error, tmp_path, cache_dir):

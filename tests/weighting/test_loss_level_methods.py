@@ -170,7 +170,7 @@ def test_detached_lwf_trains_with_the_weights_that_it_predicts():
 def test_the_papers_initialisation_is_narrow():
     paper, torchs = (build(lwf.Config(initialisation=name), TASKS) for name in ("paper", "pytorch"))
     spreads = [
-        float(torch.cat([parameter.flatten() for parameter in weighting.parameters()]).std())
+        torch.cat([parameter.detach().flatten() for parameter in weighting.parameters()]).std().item()
         for weighting in (paper, torchs)
     ]
     assert spreads[0] == pytest.approx(0.01, rel=0.1)

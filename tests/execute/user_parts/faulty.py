@@ -14,7 +14,7 @@ from study.weighting import Weighting
 
 
 class Config(WeightingConfig):
-    action: Literal["none", "kill", "raise", "hang", "exhaust", "slow"] = "none"
+    action: Literal["none", "kill", "raise", "hang", "exhaust", "slow", "misstate"] = "none"
     at_step: int = 0
     once: str | None = None  # file that says that it has been done
 
@@ -34,7 +34,7 @@ class Faulty(Weighting):
             time.sleep(0.05)
         elif self.step == self.config.at_step and not self.done():
             self.act()
-        return losses.sum(), torch.ones_like(losses)
+        return losses.sum(), torch.full_like(losses, 2.0 if self.config.action == "misstate" else 1.0)
 
     def done(self):
         if self.config.once is None:
