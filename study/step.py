@@ -145,16 +145,13 @@ class Stepper:
                 f"weighting: {type(self.tracker).__name__} gives no key performance indicators "
                 "(TrainingOutput.performance), which this weighting looks at"
             )
-        found = output.performance()
-        indicators = []
-        for task in self.tasks:
-            sums, counts = (part.double() for part in found[task])
-            both = torch.stack([sums, counts])
-            if self.world > 1:
-                dist.all_reduce(both)
-            known = both[1] > 0
-            indicators.append((both[0][known] / both[1][known]).mean())
-        return torch.stack(indicators).float()
+        performance = output.performance()
+        found = [performance[task] for task in self.tasks]
+        totals = torch.stack([torch.cat(part).double() for part in zip(*found, strict=True)])
+        if self.world > 1:
+            dist.all_reduce(totals)
+        figures = (totals[0] / totals[1]).float()  # NaN where nothing was counted
+        return torch.stack([part.nanmean() for part in figures.split([len(sums) for sums, _ in found])])
 
     def _check_stated(self, stated: list[float], effective: list[float]) -> None:
         """Refuse a weighting that logs other loss weights than it trains with."""
