@@ -1,7 +1,7 @@
 """Task gradients without a second pass: every head is walked once for each loss, the backbone once for all."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -50,20 +50,23 @@ class TaskGradients:
         world: int,
     ) -> None:
         self._losses = losses
-        self._features = _independent([feature for feature in features if feature.grad_fn is not None])
-        if not self._features:
+        edges = {_edge(feature): feature for feature in features if feature.grad_fn is not None}
+        if not edges:
             raise UserError(
                 "shared_features: the tracker gives none that was computed from trained parameters; "
                 "this weighting compares task gradients there"
             )
-        edges = [_edge(feature) for feature in self._features]
-        _, shared = _reached(edges, stop=set())
-        heads = [_reached([_edge(loss)], stop=set(edges)) for loss in losses]
-        met = [*self._features, *shared, *(parameter for _, parameters in heads for parameter in parameters)]
-        self._ordinary = any(not shared.keys().isdisjoint(parameters) for _, parameters in heads) or any(
+        before = _reached(edges, meet=edges)
+        if before.met:
+            edges = {edge: feature for edge, feature in edges.items() if not _reached([edge], meet=edges).met}
+            before = _reached(edges)
+        self._features, shared = list(edges.values()), before.parameters
+        heads = [_reached([_edge(loss)], stop=edges) for loss in losses]
+        met = [*self._features, *shared, *(parameter for head in heads for parameter in head.parameters)]
+        self._ordinary = any(not shared.keys().isdisjoint(head.parameters) for head in heads) or any(
             tensor._backward_hooks for tensor in met
         )
-        self._at_features, self._at_heads = self._walk([(nodes, list(parameters)) for nodes, parameters in heads])
+        self._at_features, self._at_heads = self._walk(heads)
         self._at_shared: list[Gradients] = []
         self._ends_at_shared = place == "shared_parameters"
         if place == "shared_features":
@@ -94,13 +97,13 @@ class TaskGradients:
         # From the heads' parameters too, not only from the features: their hooks (DDP's) must see these gradients.
         torch.autograd.backward(list(found), [_weighted_sum(parts).to(root.dtype) for root, parts in found.items()])
 
-    def _walk(self, heads: Sequence[tuple[set[Node], list[Tensor]]]) -> tuple[list[Gradients], list[Gradients]]:
+    def _walk(self, heads: Sequence["_Reached"]) -> tuple[list[Gradients], list[Gradients]]:
         """Each loss's gradients at the features, and at the parameters it reaches without passing them."""
         at_features, at_heads = [], []
-        for i, (loss, (nodes, parameters)) in enumerate(zip(self._losses, heads, strict=True)):
+        for i, (loss, head) in enumerate(zip(self._losses, heads, strict=True)):
             # Heads that no later loss needs are freed at once, as an ordinary backward would.
-            again = self._ordinary or any(not nodes.isdisjoint(later) for later, _ in heads[i + 1 :])
-            wanted = [*self._features, *([] if self._ordinary else parameters)]
+            again = self._ordinary or any(not head.nodes.isdisjoint(later.nodes) for later in heads[i + 1 :])
+            wanted = [*self._features, *([] if self._ordinary else head.parameters)]
             found = torch.autograd.grad(loss, wanted, retain_graph=again, allow_unused=True)
             split = len(self._features)
             at_features.append(_present(wanted[:split], found[:split]))
@@ -114,19 +117,6 @@ class TaskGradients:
             return {}
         found = torch.autograd.grad(list(roots), parameters, list(roots.values()), retain_graph=True, allow_unused=True)
         return _present(parameters, found)
-
-
-def _independent(features: Sequence[Tensor]) -> list[Tensor]:
-    """Features without those that are computed from other ones, each once."""
-    edges = {_edge(feature): feature for feature in features}
-    if not _leads_to(edges, set(edges)):
-        return list(edges.values())
-    return [feature for edge, feature in edges.items() if not _leads_to([edge], edges.keys() - {edge})]
-
-
-def _leads_to(roots: Iterable[Edge], places: set[Edge]) -> bool:
-    nodes, _ = _reached(roots, stop=set())
-    return any((following, output) in places for node in nodes for following, output in node.next_functions)
 
 
 def _columns(gradients: Sequence[Gradients], tensors: Sequence[Tensor], place: Place) -> list[list[Tensor | None]]:
@@ -143,10 +133,17 @@ def _edge(tensor: Tensor) -> Edge:
     return tensor.grad_fn, tensor.output_nr
 
 
-def _reached(roots: Iterable[Edge], stop: set[Edge]) -> tuple[set[Node], dict[Tensor, None]]:
-    """Nodes of the graph from these places up to where it must stop, and the parameters it ends in, in order."""
+class _Reached(NamedTuple):
+    nodes: set[Node]
+    parameters: dict[Tensor, None]  # in order
+    met: bool  # a place that was asked about
+
+
+def _reached(roots: Iterable[Edge], *, stop: Container[Edge] = (), meet: Container[Edge] = ()) -> _Reached:
+    """The graph from these places up to where it must stop, the parameters it ends in, and whether it passes others."""
     nodes: set[Node] = set()
     parameters: dict[Tensor, None] = {}
+    met = False
     ahead = list(roots)
     while ahead:
         edge = ahead.pop()
@@ -158,8 +155,11 @@ def _reached(roots: Iterable[Edge], stop: set[Edge]) -> tuple[set[Node], dict[Te
             parameters[variable] = None
             continue
         nodes.add(node)
-        ahead += [(following, output) for following, output in node.next_functions if following is not None]
-    return nodes, parameters
+        for following, output in node.next_functions:
+            if following is not None:
+                ahead.append((following, output))
+                met = met or (following, output) in meet
+    return _Reached(nodes, parameters, met)
 
 
 def _present(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Gradients:
