@@ -131,7 +131,7 @@ class Theirs:
 
 
 class WholeBackwards(Theirs):
-    """LibMTL's `AbsWeighting._compute_grad` and `_reset_grad` (v1.1.6), here over all parameters: T whole backwards."""
+    """LibMTL's `AbsWeighting._compute_grad` and `_reset_grad` (2d842d6), over all parameters: T backwards."""
 
     weighting = MGDAWeighting()
 
