@@ -54,7 +54,7 @@ BATCHES = 24
 WARM_UP_STEPS = 20  # of hwf: until then no gradient passes the regression tower's last layer
 TURNS_BETWEEN = 4  # of other methods, between two turns of hwf
 MEMORY_STEPS = 6
-MEMORY_RUNS = 1
+MEMORY_RUNS = 3
 MEMORY_TARGET = 1.15
 
 
@@ -322,7 +322,7 @@ def main() -> None:
     parser.add_argument("--trackers", nargs="+", choices=settings(), default=list(settings()))
     parser.add_argument("--methods", nargs="+", choices=known, default=known, metavar="METHOD", help=", ".join(known))
     parser.add_argument(
-        "--rounds", type=int, help="turns of every method, default 10 to 40 by tracker; processes, with --memory: 1"
+        "--rounds", type=int, help="turns of every method, default 10 to 40 by tracker; processes, with --memory: 3"
     )
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--threads", type=int, default=1)
@@ -334,8 +334,8 @@ def main() -> None:
         size = "{} x {}".format(*setting.image_size)
         if options.memory:
             peaks: dict[str, list[int]] = defaultdict(list)
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as fresh:
+            server = multiprocessing.get_context("forkserver")  # imports once what every process needs
+            with ProcessPoolExecutor(1, mp_context=server, max_tasks_per_child=1) as fresh:
                 for _ in range(options.rounds or MEMORY_RUNS):
                     for method in dict.fromkeys(["hwf", *options.methods]):
                         arguments = (name, method, options.device, options.threads)

@@ -24,18 +24,23 @@ class NetworkConfig(WeightingConfig):
     channels: PositiveInt = 32  # C of Table IV
     layers: Annotated[int, Field(ge=1)] = 1  # N of Table V: hidden layers of C x C
     initialisation: Initialisation = "pytorch"
-    lr: PositiveFloat = 1e-3
 
 
-class Config(NetworkConfig):
-    """LWF with one of the two readings of eq. 10, an own learning rate, and no clip. `lwf_paper` trains it jointly."""
+class FactorsConfig(NetworkConfig):
+    """One of the two readings of eq. 10."""
 
     output: Literal["relu", "sigmoid"] = "sigmoid"
     detach_input: bool = False
 
+
+class Config(FactorsConfig):
+    """LWF with an own learning rate, outside the clip. `lwf_paper` trains it with the network."""
+
+    lr: PositiveFloat = 1e-3
+
     def build(self, tasks: Sequence[str]) -> "LearnedWeightingFactors":
         """Make the weighting."""
-        return LearnedWeightingFactors(tasks, self)
+        return LearnedWeightingFactors(tasks, self, self.lr)
 
 
 class LearnedWeightingFactors(Weighting):
@@ -53,9 +58,11 @@ class LearnedWeightingFactors(Weighting):
     Deviation: an own learning rate outside the clip, where the paper has one optimiser for everything (`lwf_paper`).
     """
 
-    def __init__(self, tasks: Sequence[str], config: Config) -> None:
+    def __init__(self, tasks: Sequence[str], config: FactorsConfig, lr: float | None) -> None:
+        """Make the network of factors; without `lr` it is trained at the tracker's, inside the tracker's clip."""
         super().__init__(tasks)
-        self.lr = config.lr
+        self.joint = lr is None
+        self.lr = lr or 0.0
         self.detach_input = config.detach_input
         hidden, last = (nn.Sigmoid, nn.ReLU) if config.output == "relu" else (nn.ReLU, nn.Sigmoid)
         self.network = factor_network(len(tasks), config, hidden, last)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from study.weighting import lwf
@@ -10,6 +11,8 @@ from study.weighting.base import Weighting
 
 class Config(lwf.NetworkConfig):
     """The barrier has no strength to set: scaling it scales all loss weights alike."""
+
+    lr: PositiveFloat = 1e-3
 
     def build(self, tasks: Sequence[str]) -> "BarrierWeightingFactors":
         """Make the weighting."""

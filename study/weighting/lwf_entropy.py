@@ -13,6 +13,7 @@ class Config(lwf.NetworkConfig):
     """`temperature` is the strength of the entropy; the larger it is, the more equal are the loss weights."""
 
     temperature: PositiveFloat = 1.0
+    lr: PositiveFloat = 1e-3
 
     def build(self, tasks: Sequence[str]) -> "EntropyWeightingFactors":
         """Make the weighting."""

@@ -6,10 +6,10 @@ from typing import Literal
 from study.weighting import lwf
 
 
-class Config(lwf.Config):
-    """Eq. 10 as written, Gaussian initialisation, trained with the network's learning rate inside its clip.
+class Config(lwf.FactorsConfig):
+    """Eq. 10 as written, Gaussian initialisation, trained at the network's learning rate (`train.lr`) inside its clip.
 
-    The learning rate is `train.lr`; `lr` is not read. For the paper's optimiser also set `train.optimizer` to "adam".
+    For the paper's optimiser also set `train.optimizer` to "adam".
     """
 
     output: Literal["relu", "sigmoid"] = "relu"
@@ -17,6 +17,4 @@ class Config(lwf.Config):
 
     def build(self, tasks: Sequence[str]) -> lwf.LearnedWeightingFactors:
         """Make the weighting."""
-        weighting = lwf.LearnedWeightingFactors(tasks, self)
-        weighting.joint = True
-        return weighting
+        return lwf.LearnedWeightingFactors(tasks, self, lr=None)
