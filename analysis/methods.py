@@ -43,7 +43,7 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
         completed configuration has no figures and stands last.
     """
     settings = varying(trials)
-    searched = [name for name in settings if name.startswith(SEARCHED)]
+    searched = [name for name in settings if name in SEARCHED or name.startswith(tuple(f"{s}." for s in SEARCHED))]
     options = [name for name in settings if name.startswith("weighting.") and name not in searched]
     keys = ["study", "data_hash", "weighting", *options]
     groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]

@@ -2,7 +2,7 @@
 
 All start from the same network and see the same batches, seed by seed. A method with a learning rate of its own is
 tried at a tenth of its default, at the default and at ten times it; hard weights are searched over Table I. What a
-search costs is the cost of all its trials.
+search costs is the cost of all its trials. The optimiser is AdamW for all, `lwf_paper` too, whose paper has Adam.
 """
 
 from typing import Any

@@ -1,7 +1,8 @@
 """`python -m study.run head_to_head_mot17 --data DIR`: seven weightings, three seeds, on the real sequence MOT17-09.
 
-Every method at its defaults: nothing was tuned on this video, and nothing is charged for a search. Hard weights are the
-plain sum and the best row of Table I. At most four minutes a trial on two cores.
+Every method at its defaults: nothing was tuned on this video. Hard weights are two, the plain sum and the best row of
+Table I; the table of methods takes choosing between them for the search of `hwf` and charges both. At most four minutes
+a trial on two cores.
 """
 
 from search_spaces.hwf_grid import points

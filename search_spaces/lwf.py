@@ -1,4 +1,7 @@
-"""`python -m study.run lwf`: the forms of learned weighting factors, beside the plain sum."""
+"""`python -m study.run lwf`: the forms of learned weighting factors, beside the plain sum.
+
+All under the platform's AdamW, `lwf_paper` too; `--set train.optimizer=adam` gives all of them the paper's Adam.
+"""
 
 from search_spaces.hwf_grid import STUDY as HWF_GRID
 from study.config import Study

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
+from study.losses import TaskLoss
 from study.provenance import code_hash, provenance
 from study.results import ResultStore, differing, flatten, labels
 from study.studies import list_studies, load_study
@@ -140,9 +141,15 @@ def _refuse_misfits(configurations: Sequence[Configuration]) -> None:
     """Refuse a weighting that does not fit the objective before anything runs."""
     for i, configuration in enumerate(configurations):
         try:
-            configuration.weighting.build(configuration.objective.tasks)
+            weighting = configuration.weighting.build(configuration.objective.tasks)
         except UserError as error:
             raise UserError(f"points[{i}]: {error}") from None
+        for task_loss in configuration.objective.task_losses if weighting.needs_performance else ():
+            if type(task_loss.build()).performance is TaskLoss.performance:
+                raise UserError(
+                    f"points[{i}]: weighting {configuration.weighting.kind()} looks at key performance indicators, and "
+                    f"task loss {task_loss.name!r} has none (TaskLoss.performance); choose another of them"
+                )
 
 
 def _refuse_other_trackers(configurations: Sequence[Configuration]) -> None:

@@ -82,6 +82,8 @@ def _metrics(names: dict[str, tuple[pa.DataType, str, str]], prefix: str = "", o
     return [_column(prefix + name, kind, unit, meaning + of) for name, (kind, unit, meaning) in names.items()]
 
 
+_NORM = "norm of the gradient of the network (and of a weighting that shares its clip)"
+
 _TRIAL = [_identity("study", "name of the study"), _identity("trial_id", "hash of configuration, seed and data")]
 _EPOCH = _identity("epoch", "epoch, from 1", INTEGER, "count")
 
@@ -136,7 +138,7 @@ _EPOCHS = [
     _column("loss", REAL, "", "unweighted task loss, mean over the epoch's steps or the validation pairs"),
     _column("loss_weight", REAL, "", "effective loss weight d total / d loss, mean over the epoch's steps"),
     _column("weighted_total", REAL, "", "what the network descends, mean over the epoch's steps"),
-    _column("gradient_norm", REAL, "", "norm of the network's gradient before clipping, mean over the epoch's steps"),
+    _column("gradient_norm", REAL, "", f"{_NORM} before clipping, mean over the epoch's steps"),
     *_metrics(METRICS | DIAGNOSTICS),
     _seconds("train_seconds", "wall time of training in this epoch", "seconds"),
     _seconds("eval_seconds", "wall time of validation in this epoch", "seconds"),
@@ -155,7 +157,7 @@ _STEPS = [
     _column("dead", TRUTH, "", "whether the method's own weight of this task is exactly zero"),
     _column("reversed", TRUTH, "", "whether the effective loss weight is negative: the network learns to raise it"),
     _column("weighted_total", REAL, "", "what the network descends"),
-    _column("gradient_norm", REAL, "", "norm of the network's gradient before clipping"),
+    _column("gradient_norm", REAL, "", f"{_NORM} before clipping"),
     _column("lr", REAL, "", "learning rate of the network"),
 ]
 

@@ -26,7 +26,7 @@ class StepResult:
         loss_weights: effective loss weights, d total / d loss.
         raw_weights: the method's own ones; None where they are the effective ones.
         total: what the network descends.
-        gradient_norm: of the network, before clipping.
+        gradient_norm: of what is clipped, before clipping: the network, and a weighting that shares its clip.
     """
 
     losses: list[float]
@@ -83,7 +83,7 @@ class Stepper:
         values = losses.tolist()
         _check_finite(where, [*zip(self.tasks, values, strict=True)])
         if self.weighting.needs_performance:
-            self.weighting.observe(self._performance(output))
+            self.weighting.observe(self._performance(output, share, where))
         gradients = None
         if self.weighting.needs_gramian:
             place = self.weighting.gramian_at
@@ -138,16 +138,18 @@ class Stepper:
             values /= self.world
         return values
 
-    def _performance(self, output: TrainingOutput) -> Tensor:
+    def _performance(self, output: TrainingOutput, share: float, where: str) -> Tensor:
         """Key performance indicators [T] over the global batch; NaN for a task with nothing to judge by."""
         if output.performance is None:
             raise UserError(
-                f"weighting: {type(self.tracker).__name__} gives no key performance indicators "
-                "(TrainingOutput.performance), which this weighting looks at"
+                f"{where}: {type(self.tracker).__name__} gives no key performance indicators "
+                f"(TrainingOutput.performance), which {type(self.weighting).__module__} looks at"
             )
         performance = output.performance()
         found = [performance[task] for task in self.tasks]
         totals = torch.stack([torch.cat(part).double() for part in zip(*found, strict=True)])
+        if share == 0:
+            totals = torch.zeros_like(totals)  # a pair that is lent: the worker it belongs to counts it
         if self.world > 1:
             dist.all_reduce(totals)
         figures = (totals[0] / totals[1]).float()  # NaN where nothing was counted

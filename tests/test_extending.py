@@ -16,10 +16,13 @@ from study.checkpoint import load_model, model_bytes
 from study.config import Configuration, Study, set_keys, validate
 from study.data import BoxStatistics, read_splits
 from study.errors import UserError
+from study.plan import make_plan
 from study.provenance import code_hash
+from study.results import ResultStore
 from study.studies import load_study
 from study.tracking import track_frames
 from study.train import train_trial
+from study.weighting import dtp
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -157,10 +160,13 @@ def test_a_checkpoint_of_the_tracker_gives_the_same_tracks(study, cache_dir, tmp
     np.testing.assert_array_equal(after.ids, before.ids)
 
 
-def test_mistakes_are_told(study):
+def test_mistakes_are_told(study, tmp_path):
     weighting = study.configurations()[1].weighting
     with pytest.raises(UserError, match=r"weighting\.late: no task 'reid' in the objective; did you mean 'reg'"):
         weighting.build(["cls", "reg"])
+    judged = study.model_copy(update={"points": ({"weighting": dtp.Config()},)})
+    with pytest.raises(UserError, match=r"points\[0\]: weighting dtp looks at .*, and task loss 'giou' has none"):
+        make_plan(judged, ResultStore(tmp_path, judged.name), cache_dir=tmp_path / "cache")
 
 
 def test_the_study_file_runs_from_the_command_line(tmp_path):

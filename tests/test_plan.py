@@ -1,11 +1,13 @@
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from example_rows import make_entry, make_row, make_study
+from tiny_trials import DEFAULTS
 
 from study.config import Data, Train
 from study.errors import UserError
@@ -156,6 +158,22 @@ def test_all_studies_that_come_with_the_platform_load():
     for name, description, path in studies:
         assert load_study(name).description == description
         assert load_study(str(path)).name == name
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in list_studies()])
+def test_every_point_of_every_study_is_a_configuration(name):
+    configurations = load_study(name).configurations()
+    assert len({configuration.configuration_id for configuration in configurations}) == len(configurations)
+    for configuration in configurations:
+        configuration.weighting.build(configuration.objective.tasks)
+
+
+def test_head_to_head_has_every_weighting_and_a_search_for_each_learned_one():
+    weightings = [configuration.weighting for configuration in load_study("head_to_head").configurations()]
+    assert {weighting.kind() for weighting in weightings} == set(DEFAULTS)
+    rates = Counter((w.kind(), getattr(w, "output", None)) for w in weightings if hasattr(w, "lr"))
+    assert set(rates.values()) == {3}
+    assert sum(isinstance(weighting, hwf.Config) for weighting in weightings) == 6
 
 
 def write_study(path: Path, text: str) -> str:

@@ -16,7 +16,7 @@ from study.errors import DivergedError, UserError
 from study.losses.objectives import CLS_REG_REID
 from study.step import Stepper, StepResult
 from study.tracker import Tracker, TrainingOutput, chained
-from study.weighting import Weighting, equal, gradnorm, lwf, mgda
+from study.weighting import Weighting, dtp, equal, gradnorm, lwf, mgda
 
 CPU = torch.device("cpu")
 TASKS = CLS_REG_REID.tasks
@@ -219,6 +219,11 @@ def test_a_tracker_that_names_no_last_shared_layer_is_told_what_else_there_is(ma
     weighting = mgda.Config(gramian_at="last_shared_layer").build(("first", "second"))
     with pytest.raises(UserError, match=r"gramian_at: TwoHeads names no last shared layer.*'shared_features'"):
         one_step(material, TwoHeads(), weighting)
+
+
+def test_a_tracker_without_key_performance_indicators_is_the_users_mistake(material):
+    with pytest.raises(UserError, match=r"step 7 \(epoch 2\): TwoHeads gives no key performance indicators.*dtp"):
+        one_step(material, TwoHeads(), dtp.Config().build(("first", "second")))
 
 
 @pytest.mark.parametrize("config", [equal.Config(), mgda.Config()])

@@ -1,4 +1,4 @@
-"""One worker and two give the same rows: real processes, gloo."""
+"""One worker and several give the same rows: real processes, gloo."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from study.data import read_splits
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
 from study.train import EpochResult, train_trial
-from study.weighting import hwf
+from study.weighting import dtp, hwf
 
 # 47 training frames in batches of 3: every batch is uneven, and one worker has nothing in the last one.
 CONFIGURATION = Configuration(
@@ -22,6 +22,17 @@ CONFIGURATION = Configuration(
     weighting=hwf.Config(loss_weights={"cls": 2.0, "reg": 0.5}),
     train=Train(epochs=1, batch_size=3, log_every=1, warmup_steps=2, precision="float32"),
 )
+
+
+LENT = CONFIGURATION.model_copy(
+    update={
+        "weighting": dtp.Config(momentum=0.5),
+        "train": CONFIGURATION.train.model_copy(
+            update={"epochs": 2, "validate_every": 2, "steps_per_epoch": 4, "batch_size": 2}
+        ),
+    }
+)
+"""Fewer pairs in a batch than workers; looks at more than the losses."""
 
 
 def train(cache_dir: Path) -> tuple:
@@ -37,6 +48,30 @@ def worker(rank: int, world: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
     torch.save(train(folder / "cache"), folder / f"rank{rank}.pt")
     dist.destroy_process_group()
+
+
+def train_on_lent_pairs(cache_dir: Path) -> list:
+    torch.set_num_threads(1)
+    splits = read_splits(LENT.data, cache_dir)
+    epoch = next(train_trial(LENT, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
+    assert isinstance(epoch, EpochResult)
+    return epoch.steps
+
+
+def worker_on_lent_pairs(rank: int, world: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
+    torch.save(train_on_lent_pairs(folder / "cache"), folder / f"rank{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_a_pair_that_is_lent_counts_once(tmp_path):
+    alone = train_on_lent_pairs(tmp_path / "cache")
+    multiprocessing.spawn(worker_on_lent_pairs, args=(3, tmp_path), nprocs=3)
+    for rank in range(3):
+        steps = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        for one, three in zip(alone, steps, strict=True):
+            assert three["loss_weight"] == pytest.approx(one["loss_weight"], rel=1e-5)
+            assert three["loss"] == pytest.approx(one["loss"], rel=1e-4)
 
 
 def test_two_workers_equal_one(tmp_path):

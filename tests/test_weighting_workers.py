@@ -1,6 +1,7 @@
 """Every weighting on two workers equals it on one: real processes, gloo, half of every batch each."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,23 @@ ONE_LEVEL = {"levels": (3,)}
 """Of the pyramid: takes half the time."""
 
 
-def case(name: str, precision: str, batch_size: int = 4, attention: bool = False) -> tuple[str, Configuration]:
+def case(
+    name: str, precision: str, batch_size: int = 4, attention: bool = False, epochs: int = 1
+) -> tuple[str, Configuration]:
     config = configuration(
         (DEFAULTS | VARIANTS | BY_PLACE)[name],
         tracker={**ONE_LEVEL, "attention": attention},
-        epochs=2,  # Only the first one is run: the last one would be validated.
-        validate_every=2,
-        steps_per_epoch=STEPS,
+        epochs=epochs + 1,  # The last one is not run: it would be validated.
+        validate_every=epochs + 1,
+        steps_per_epoch=STEPS // epochs,
         batch_size=batch_size,
         # Adam turns rounding of a gradient near zero into a step of the learning rate's size.
         lr=1e-4,
         clip_grad_norm=CLIP,
         precision=precision,
     )
-    return f"{name}, {precision}, batches of {batch_size}{', coupled towers' if attention else ''}", config
+    options = [f"batches of {batch_size}", *["coupled towers"] * attention, *[f"{epochs} epochs"] * (epochs > 1)]
+    return ", ".join([name, precision, *options]), config
 
 
 CASES = dict(
@@ -48,6 +52,7 @@ CASES = dict(
         # Shares of 2/3 and 1/3: whatever a weighting looks at must be weighed by them.
         *[case(name, "float32", 3) for name in ("dtp", "famo", "lwf", "mgda", "gradnorm", "mgda at shared_parameters")],
         *[case(name, "bfloat16", 3) for name in ("dtp", "lwf", "mgda")],
+        case("dwa", "float32", epochs=5),  # It weighs all tasks alike in the first two.
         *[case(name, "float32", attention=True) for name in ("mgda", "mgda at shared_parameters")],
     ]
 )
@@ -62,11 +67,13 @@ def train(cache_dir: Path) -> dict[str, Any]:
         torch.manual_seed(0)
         network = config.tracker.build(config.objective, box_statistics(splits.train, DATA.image_size, 0.1))
         trial = train_trial(config, 0, splits, cache_dir=cache_dir, device=torch.device("cpu"))
-        epoch = next(trial)
-        assert isinstance(epoch, EpochResult)
+        steps = []
+        for epoch in islice(trial, config.train.epochs - 1):
+            assert isinstance(epoch, EpochResult)
+            steps += epoch.steps
         state = epoch.state()
         end = {"tracker": state["tracker"], "weighting": state["weighting"]}
-        found[name] = {"steps": epoch.steps, "begin": network.state_dict(), **end}
+        found[name] = {"steps": steps, "begin": network.state_dict(), **end}
     return found
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 Place = Literal["shared_features", "last_shared_layer", "shared_parameters"]
 """Where task gradients are compared: at the features that every task reads, at the parameters of the layer that makes
-them, or at all parameters before them. The later the place, the cheaper."""
+them, or at all parameters up to them. Each costs more than the one before."""
 
 
 class Weighting(nn.Module):
@@ -61,7 +61,11 @@ class Weighting(nn.Module):
         raise NotImplementedError
 
     def observe(self, performance: Tensor) -> None:
-        """Take in how well each task is solved on this step's batch, shape [T], 0 to 1; called before `forward`."""
+        """Take in how well each task is solved on this step's batch; called before `forward`.
+
+        Args:
+            performance: indicators of 0 to 1, shape [T]; NaN for a task that the batch has nothing to judge by.
+        """
 
     def raw_weights(self) -> Tensor | None:
         """The method's own weights of the last step, shape [T], where they differ from the effective ones."""

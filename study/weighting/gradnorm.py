@@ -11,7 +11,7 @@ from study.config import WeightingConfig
 from study.weighting.base import Place, Weighting
 
 EPSILON = 1e-8
-"""Smallest loss weight before they are scaled to sum to T, and smallest first loss that progress is measured by."""
+"""Smallest loss weight before they are scaled to sum to T; a loss must be larger for progress to be measured by it."""
 
 
 class Config(WeightingConfig):
@@ -34,7 +34,9 @@ class GradNorm(Weighting):
     d / d w_i = g_i sign(G_i - mean(G) r_i^alpha) in closed form, without a second backward. Afterwards they are scaled
     to sum to T. They are positive.
 
-    Deviations: L_i(0) is the loss of the first batch, at least 1e-8; a weight below 1e-8 is lifted to it.
+    Deviations: L_i(0) is the first loss above 1e-8 (a batch may have nothing to learn from); until then a task counts
+    as having made no progress, L_i / L_i(0) = 1. A weight below 1e-8 is lifted to it. A task without a gradient counts
+    in the mean with its 0, and its weight changes by the scaling only.
     """
 
     needs_gramian = True
@@ -50,10 +52,11 @@ class GradNorm(Weighting):
         """Weigh the task losses; see `Weighting.forward`."""
         assert gramian is not None
         weights = self.loss_weights.detach()
-        if self.first_losses[0].isnan():
-            self.first_losses.copy_(losses.detach().clamp(min=EPSILON))
+        values = losses.detach()
+        first = self.first_losses.isnan() & (values > EPSILON)
+        self.first_losses.copy_(torch.where(first, values, self.first_losses))
         norms = gramian.detach().diagonal().clamp(min=0).sqrt().to(weights)
-        rates = losses.detach() / self.first_losses
+        rates = torch.where(self.first_losses.isnan(), 1.0, values / self.first_losses)
         rates = rates / rates.mean().clamp(min=torch.finfo(rates.dtype).tiny)
         scaled = weights * norms
         gradient = norms * (scaled - scaled.mean() * rates**self.alpha).sign()

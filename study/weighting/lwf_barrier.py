@@ -1,7 +1,8 @@
-"""A deviation of LWF that cannot collapse: a logarithmic barrier keeps the loss weights away from zero."""
+"""A deviation of LWF that does not fade: a logarithmic barrier keeps the loss weights away from zero."""
 
 from collections.abc import Sequence
 
+import torch
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
@@ -20,11 +21,12 @@ class Config(lwf.NetworkConfig):
 
 
 class BarrierWeightingFactors(Weighting):
-    """L_total = sum_i (w_i L_i - log w_i), w = exp(W3 relu(W2 relu(W1 L))), L detached.
+    """L_total = sum_i (w_i L_i - log w_i), w = exp(W3 relu(W2 relu(W1 log(1 + L)))), L detached.
 
     A deviation from "Balancing Multiple Object Tracking Objectives based on Learned Weighting Factors", eq. 10, not a
     form of it. For constant losses the optimum is w_i = 1 / L_i, that of uncertainty weighting. The weights are
-    positive. Exponents are limited to `LIMIT`, so that a loss of zero gives no infinite weight.
+    positive. Exponents are limited to +-`LIMIT`, so that a loss of zero gives no infinite weight. Losses a hundred
+    times apart leave one task almost alone, by this method's own optimum.
     """
 
     LIMIT = 10.0
@@ -37,6 +39,11 @@ class BarrierWeightingFactors(Weighting):
     def forward(self, losses: Tensor, gramian: Tensor | None = None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Weigh the task losses; see `Weighting.forward`."""
         # log1p keeps the inputs near 1 from losses of 0 to 1e8.
-        exponents = self.network(losses.detach().log1p()).clamp(-self.LIMIT, self.LIMIT)
+        free = self.network(losses.detach().log1p())
+        exponents = free.clamp(-self.LIMIT, self.LIMIT)
+        # Beyond the limit descent goes on only where it leads back: by d total / d exponent = w L - 1.
+        beyond = (free - exponents).detach()
+        back = beyond * (exponents.detach().exp() * losses.detach() - 1) > 0
+        exponents = torch.where(back, free - beyond, exponents)
         factors = exponents.exp()
         return (factors * losses - exponents).sum(), factors.detach()

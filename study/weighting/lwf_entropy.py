@@ -1,4 +1,4 @@
-"""A deviation of LWF that cannot collapse: shares of a fixed sum, kept apart from one-hot by their entropy."""
+"""A deviation of LWF that does not fade: shares of a fixed sum, kept apart from one-hot by their entropy."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,12 @@ class Config(lwf.NetworkConfig):
 
 
 class EntropyWeightingFactors(Weighting):
-    """L_total = sum_i w_i L_i + T tau sum_i q_i log q_i, w = T q, q = softmax(W3 relu(W2 relu(W1 L))), L detached.
+    """L_total = sum_i w_i L_i + T tau sum_i q_i log q_i, w = T q, q = softmax(W3 relu(W2 relu(W1 log(1 + L)))),
+    L detached.
 
     A deviation from "Balancing Multiple Object Tracking Objectives based on Learned Weighting Factors", eq. 10, not a
     form of it. For constant losses the optimum is w = T softmax(-L / tau): easy tasks weigh more. The weights are
-    positive and sum to T.
+    positive and sum to T. Losses more than about 5 tau apart leave one task, by this method's own optimum.
     """
 
     def __init__(self, tasks: Sequence[str], config: Config) -> None:

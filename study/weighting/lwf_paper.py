@@ -1,4 +1,4 @@
-"""Learned weighting factors as the paper trains them: one Adam, one learning rate, one clip."""
+"""Learned weighting factors as the paper trains them: by the network's own optimiser, learning rate and clip."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,7 +9,8 @@ from study.weighting import lwf
 class Config(lwf.FactorsConfig):
     """Eq. 10 as written, Gaussian initialisation, trained at the network's learning rate (`train.lr`) inside its clip.
 
-    For the paper's optimiser also set `train.optimizer` to "adam".
+    The paper's optimiser is Adam: set `train.optimizer` to "adam" for it. AdamW, the default, decays the network,
+    though never a weighting's parameters.
     """
 
     output: Literal["relu", "sigmoid"] = "relu"

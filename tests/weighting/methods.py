@@ -22,7 +22,7 @@ CONFIGS: dict[str, WeightingConfig] = DEFAULTS | {
 
 def names(count: int) -> tuple[str, ...]:
     """Task names, not in alphabetical order."""
-    return tuple(f"t{(3 * i + 1) % count if count % 3 else i}" for i in range(count))
+    return tuple(f"t{(3 * i + 1) % count if count % 3 else i}" for i in range(count))[:: 1 if count % 3 else -1]
 
 
 def build(config: WeightingConfig, tasks: Sequence[str], seed: int = 0) -> Weighting:

@@ -52,9 +52,16 @@ def test_the_first_losses_stay_the_first():
     assert weighting.first_losses.tolist() == [4, 4]
 
 
-def test_a_first_loss_of_zero_counts_as_tiny():
-    weighting = gradnorm.Config().build(TASKS)
-    total, weights = weighting(torch.tensor([0.0, 1.0], requires_grad=True), torch.eye(2))
-    assert torch.isfinite(total)
-    assert weights.tolist() == [1, 1]
-    assert weighting.first_losses.tolist() == pytest.approx([1e-8, 1])
+def test_progress_is_measured_from_the_first_loss_that_is_not_zero():
+    weighting = gradnorm.Config(alpha=1).build(TASKS)
+    for losses in ([0.0, 1.0], [0.0, 1.5], [4.0, 1.0], [2.0, 0.5]):
+        total, weights = weighting(torch.tensor(losses, requires_grad=True), torch.eye(2))
+        assert torch.isfinite(total)
+        assert weights.tolist() == [1, 1]
+    assert weighting.first_losses.tolist() == [4, 1]
+
+
+def test_a_loss_that_began_at_zero_does_not_take_all_the_weight():
+    weighting = gradnorm.Config(alpha=1).build(TASKS)
+    weighting(torch.tensor([0.0, 1.0], requires_grad=True), torch.eye(2))
+    assert descend(weighting, torch.ones(2), torch.ones(2), 1000, 1e-3) == pytest.approx([1, 1], abs=0.01)

@@ -108,6 +108,19 @@ def test_optimum_on_constant_losses(config, expected):
     assert settle(config, losses, 800) == pytest.approx([expected(loss, losses) for loss in losses], rel=0.02)
 
 
+def test_a_barrier_weight_comes_back_from_its_limit():
+    steps = Steps(build(lwf_barrier.Config(lr=0.01), TASKS[:2]))
+
+    def settle_on(losses):
+        for _ in range(1500):
+            _, _, weights = steps(torch.tensor(losses), torch.eye(2), torch.ones(2))
+        return weights.tolist()
+
+    limit = math.exp(lwf_barrier.BarrierWeightingFactors.LIMIT)
+    assert settle_on((1e-9, 1.0)) == pytest.approx([limit, 1], rel=0.02)
+    assert settle_on((0.5, 1.0)) == pytest.approx([2, 1], rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("channels", "layers", "count"),
     [
