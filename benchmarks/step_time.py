@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import median, quantiles
+from typing import get_args
 
 import psutil
 import torch
@@ -40,7 +41,7 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 import study.weighting
 from search_spaces import hwf_grid, hwf_grid_mot17
 from study.batch import PairBatch
-from study.config import Data, TrackerConfig, WeightingConfig
+from study.config import Data, Precision, TrackerConfig, Train, WeightingConfig
 from study.data import FrameCache, box_statistics, default_cache_dir, read_splits
 from study.data.pairs import Pairs
 from study.memory import PeakMemory
@@ -100,23 +101,22 @@ Step = Callable[[PairBatch], None]
 class Ours:
     """A step as trials make it."""
 
-    def __init__(self, tracker: Tracker, weighting: WeightingConfig, device: torch.device, lr: float) -> None:
+    def __init__(self, tracker: Tracker, weighting: WeightingConfig, device: torch.device, train: Train) -> None:
         self.weighting: Weighting = weighting.build(OBJECTIVE.tasks).to(device)
-        self.stepper = Stepper(TRAIN, tracker, self.weighting, OBJECTIVE.tasks, device)
-        self.lr = lr
+        self.stepper = Stepper(train, tracker, self.weighting, OBJECTIVE.tasks, device)
 
     def __call__(self, batch: PairBatch) -> None:
-        self.stepper(batch, 1.0, self.lr, "benchmark")
+        self.stepper(batch, 1.0, self.stepper.config.lr, "benchmark")
 
 
 class Theirs:
     """Forward, clip and optimiser of `Ours` around another way to the gradient."""
 
-    def __init__(self, tracker: Tracker, device: torch.device, lr: float) -> None:
-        self.stepper = Ours(tracker, hwf.Config(), device, lr).stepper
+    def __init__(self, tracker: Tracker, device: torch.device, train: Train) -> None:
+        self.stepper = Ours(tracker, hwf.Config(), device, train).stepper
         self.tracker, self.device = tracker, device
         for group in self.stepper.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = train.lr
 
     def __call__(self, batch: PairBatch) -> None:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stepper.dtype == torch.bfloat16):
@@ -153,9 +153,9 @@ class Autojac(Theirs):
     """torchjd's Jacobians of the parameters behind the features, as its example on multi-task learning takes them."""
 
     def __init__(
-        self, tracker: chained.ChainedTracker, aggregator: GramianWeightedAggregator, device: torch.device, lr: float
+        self, tracker: chained.ChainedTracker, aggregator: GramianWeightedAggregator, device: torch.device, train: Train
     ) -> None:
-        super().__init__(tracker, device, lr)
+        super().__init__(tracker, device, train)
         self.aggregator = aggregator
         self.shared = [*tracker.backbone.parameters(), *tracker.fpn.parameters()]
         self.heads_meet = tracker.config.attention
@@ -169,13 +169,13 @@ class Autojac(Theirs):
 OTHER_WAYS = ("LibMTL's way: mgda", "torchjd.autojac: mgda", "torchjd.autojac: upgrad")
 
 
-def make_step(method: str, tracker: Tracker, device: torch.device, lr: float) -> Ours | Theirs:
+def make_step(method: str, tracker: Tracker, device: torch.device, train: Train) -> Ours | Theirs:
     if method == OTHER_WAYS[0]:
-        return WholeBackwards(tracker, device, lr)
+        return WholeBackwards(tracker, device, train)
     if method in OTHER_WAYS:
         assert isinstance(tracker, chained.ChainedTracker)
-        return Autojac(tracker, MGDA() if method.endswith("mgda") else UPGrad(), device, lr)
-    return Ours(tracker, weightings()[method], device, lr)
+        return Autojac(tracker, MGDA() if method.endswith("mgda") else UPGrad(), device, train)
+    return Ours(tracker, weightings()[method], device, train)
 
 
 def target(method: str, setting: Setting) -> float | None:
@@ -237,14 +237,18 @@ class Times:
     dtype: torch.dtype
 
 
-def measure_time(setting: Setting, methods: Sequence[str], rounds: int, device: torch.device) -> Times:
+def measure_time(
+    setting: Setting, methods: Sequence[str], rounds: int, device: torch.device, precision: Precision
+) -> Times:
     data = Batches(setting, BATCHES, device)
     tracker = data.tracker(setting, device)
-    warm_up = Ours(tracker, hwf.Config(), device, TRAIN.lr)
+    train = TRAIN.model_copy(update={"precision": precision})
+    warm_up = Ours(tracker, hwf.Config(), device, train)
     for i in range(WARM_UP_STEPS):
         warm_up(data.batches[i % BATCHES])
-    reference = Ours(tracker, hwf.Config(), device, 0.0)
-    steps = {method: make_step(method, tracker, device, 0.0) for method in methods}
+    standing = train.model_copy(update={"lr": 0.0})
+    reference = Ours(tracker, hwf.Config(), device, standing)
+    steps = {method: make_step(method, tracker, device, standing) for method in methods}
     for step in (reference, *steps.values()):
         step.stepper.optimizer.state.update(warm_up.stepper.optimizer.state)  # one Adam: as warm in every cache
         for i in range(2):
@@ -274,7 +278,7 @@ def measure_time(setting: Setting, methods: Sequence[str], rounds: int, device: 
     return Times(ratios, median(references), parameters, reference.stepper.dtype)
 
 
-def measure_memory(name: str, method: str, device: torch.device, threads: int) -> int:
+def measure_memory(name: str, method: str, device: torch.device, threads: int, precision: Precision) -> int:
     """Bytes that network, optimiser and steps take at most; run in a fresh process."""
     prepare(device, threads)
     setting = settings()[name]
@@ -282,7 +286,7 @@ def measure_memory(name: str, method: str, device: torch.device, threads: int) -
     gc.collect()
     start = psutil.Process().memory_info().rss if device.type == "cpu" else torch.cuda.memory_allocated(device)
     memory = PeakMemory(device)
-    step = make_step(method, data.tracker(setting, device), device, TRAIN.lr)
+    step = make_step(method, data.tracker(setting, device), device, TRAIN.model_copy(update={"precision": precision}))
     for batch in data.batches[:MEMORY_STEPS]:
         step(batch)
     return memory.peak_bytes() - start
@@ -325,6 +329,7 @@ def main() -> None:
         "--rounds", type=int, help="turns of every method, default 10 to 40 by tracker; processes, with --memory: 3"
     )
     parser.add_argument("--device", default="cpu", type=torch.device)
+    parser.add_argument("--precision", choices=get_args(Precision), default=TRAIN.precision)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", action="store_true", help="measure peak memory instead of time")
     options = parser.parse_args()
@@ -338,7 +343,7 @@ def main() -> None:
             with ProcessPoolExecutor(1, mp_context=server, max_tasks_per_child=1) as fresh:
                 for _ in range(options.rounds or MEMORY_RUNS):
                     for method in dict.fromkeys(["hwf", *options.methods]):
-                        arguments = (name, method, options.device, options.threads)
+                        arguments = (name, method, options.device, options.threads, options.precision)
                         peaks[method].append(fresh.submit(measure_memory, *arguments).result())
             reference = median(peaks["hwf"])
             title = f"{name} ({size}), {options.device}: peak memory, 1 = {reference / 2**20:.0f} MiB"
@@ -346,7 +351,7 @@ def main() -> None:
             print_table(title, (row(m, [p / reference for p in found], bounds[m]) for m, found in peaks.items()))
         else:
             rounds = options.rounds or setting.rounds
-            times = measure_time(setting, options.methods, rounds, options.device)
+            times = measure_time(setting, options.methods, rounds, options.device, options.precision)
             kind = str(times.dtype).removeprefix("torch.")
             title = (
                 f"{name} ({size}, {times.parameters / 1e6:.2f} M parameters, {kind}), {options.device}: "

@@ -30,6 +30,8 @@ from study.errors import UserError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
 
 class Frozen(BaseModel):
     """Base of every configuration: immutable, unknown keys refused (with the nearest known one)."""
@@ -217,7 +219,7 @@ class Train(Frozen):
     warmup_steps: Annotated[int, Field(ge=0)] = 50
     final_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
     clip_grad_norm: PositiveFloat | None = 1.0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where it is native, see study.precision
+    precision: Precision = "auto"  # auto: bfloat16 where it is native, see study.precision
     log_every: PositiveInt = 5  # steps between rows of the `steps` table
     validate_every: PositiveInt = 1  # epochs; the last one is always validated
 

@@ -1,11 +1,11 @@
 """Which floating point type the network computes in."""
 
-from typing import Literal
-
 import torch
 
+from study.config import Precision
 
-def autocast_dtype(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:
+
+def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """bfloat16 (autocast) or float32 (plain).
 
     `auto` takes bfloat16 where the device computes in it natively: CUDA from compute capability 8 on, CPUs with AVX-512
