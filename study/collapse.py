@@ -14,7 +14,7 @@ ONE_TASK = 0.99
 """Share of one task from which the others count as neglected."""
 
 PATIENCE = 20
-"""Steps that a condition must hold without a break before the status says so."""
+"""Steps without a break that a condition must hold before the status says so, and be gone before it no longer does."""
 
 
 def sum_and_shares(loss_weights: Sequence[float]) -> tuple[float, list[float]]:
@@ -29,12 +29,14 @@ class CollapseWatch:
 
     `collapsed`: their sum is below 1 % of what it was in the first step, or zero: the network hardly learns.
     `reversed`: one is negative, so that the network learns to increase that loss. `one_task`: one has 99 % of the sum.
-    `healthy`: none of these. A condition counts once it has held for 20 steps, and ends with the first step without it.
+    `healthy`: none of these. A condition counts once it has held for 20 steps on end, and until it is gone for 20 on
+    end: a batch without people, whose losses are zero, brings the weights of some methods back for a step.
     """
 
     def __init__(self) -> None:
         self.first_sum: float | None = None
         self.since: dict[str, int] = {}
+        self.last: dict[str, int] = {}
 
     def update(self, step: int, loss_weights: Sequence[float]) -> None:
         """Take in the effective loss weights of a step."""
@@ -49,25 +51,25 @@ class CollapseWatch:
         for name, holds in conditions.items():
             if holds:
                 self.since.setdefault(name, step)
-            else:
-                self.since.pop(name, None)
-        self.step = step
+                self.last[name] = step
+            elif name in self.since and (not self._counts(name) or step - self.last[name] >= PATIENCE):
+                del self.since[name], self.last[name]
 
-    step: int = 0
+    def _counts(self, name: str) -> bool:
+        return name in self.since and self.last[name] - self.since[name] >= PATIENCE - 1
 
     @property
     def status(self) -> tuple[WeightingStatus, int | None]:
-        """The first condition that holds, and the step since which it does."""
+        """The first condition that counts, and the step since which it does."""
         for name in WEIGHTING_STATUSES:
-            start = self.since.get(name)
-            if start is not None and self.step - start >= PATIENCE - 1:
-                return name, start
+            if self._counts(name):
+                return name, self.since[name]
         return "healthy", None
 
     def state(self) -> dict[str, Any]:
         """What `load_state` goes on from."""
-        return {"first_sum": self.first_sum, "since": dict(self.since), "step": self.step}
+        return {"first_sum": self.first_sum, "since": dict(self.since), "last": dict(self.last)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from `state()`."""
-        self.first_sum, self.since, self.step = state["first_sum"], dict(state["since"]), state["step"]
+        self.first_sum, self.since, self.last = state["first_sum"], dict(state["since"]), dict(state["last"])

@@ -31,8 +31,16 @@ def test_a_condition_counts_once_it_has_lasted(row, status):
     assert watch(*start, *[row] * PATIENCE).status == (status, None if status == "healthy" else 3)
 
 
-def test_a_single_better_step_ends_it():
-    assert watch(*[[1.0, 0.0]] * 50, [1.0, 1.0]).status == ("healthy", None)
+def test_a_single_better_step_ends_it_before_it_counts_and_not_after():
+    one, both = [1.0, 0.0], [1.0, 1.0]
+    assert watch(*[one] * (PATIENCE - 1), both, *[one] * (PATIENCE - 1)).status == ("healthy", None)
+    assert watch(both, *[one] * PATIENCE, both, one).status == ("one_task", 1)
+
+
+def test_it_ends_when_it_is_gone_for_as_long():
+    before = [[1.0, 1.0], *[[1.0, 0.0]] * 50]
+    assert watch(*before, *[[1.0, 1.0]] * (PATIENCE - 1)).status == ("one_task", 1)
+    assert watch(*before, *[[1.0, 1.0]] * PATIENCE).status == ("healthy", None)
 
 
 def test_weights_that_were_never_there_have_collapsed_from_the_start():
