@@ -30,7 +30,7 @@ class CollapseWatch:
     `collapsed`: their sum is below 1 % of what it was in the first step, or zero: the network hardly learns.
     `reversed`: one is negative, so that the network learns to increase that loss. `one_task`: one has 99 % of the sum.
     `healthy`: none of these. A condition counts once it has held for 20 steps on end, and until it is gone for 20 on
-    end: a batch without people, whose losses are zero, brings the weights of some methods back for a step.
+    end: a batch without people, whose losses are small, brings the weights of some methods back for a step.
     """
 
     def __init__(self) -> None:
