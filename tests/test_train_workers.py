@@ -1,6 +1,8 @@
 """One worker and several give the same rows: real processes, gloo."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,9 +46,9 @@ def train(cache_dir: Path) -> tuple:
     return epoch.steps, epoch.epochs, epoch.sequences, final.metrics, final.state()
 
 
-def worker(rank: int, world: int, folder: Path) -> None:
+def worker(rank: int, world: int, folder: Path, job: Callable[[Path], Any]) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
-    torch.save(train(folder / "cache"), folder / f"rank{rank}.pt")
+    torch.save(job(folder / "cache"), folder / f"rank{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -58,15 +60,9 @@ def train_on_lent_pairs(cache_dir: Path) -> list:
     return epoch.steps
 
 
-def worker_on_lent_pairs(rank: int, world: int, folder: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
-    torch.save(train_on_lent_pairs(folder / "cache"), folder / f"rank{rank}.pt")
-    dist.destroy_process_group()
-
-
 def test_a_pair_that_is_lent_counts_once(tmp_path):
     alone = train_on_lent_pairs(tmp_path / "cache")
-    multiprocessing.spawn(worker_on_lent_pairs, args=(3, tmp_path), nprocs=3)
+    multiprocessing.spawn(worker, args=(3, tmp_path, train_on_lent_pairs), nprocs=3)
     for rank in range(3):
         steps = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for one, three in zip(alone, steps, strict=True):
@@ -76,7 +72,7 @@ def test_a_pair_that_is_lent_counts_once(tmp_path):
 
 def test_two_workers_equal_one(tmp_path):
     *alone, parameters = train(tmp_path / "cache")
-    multiprocessing.spawn(worker, args=(2, tmp_path), nprocs=2)
+    multiprocessing.spawn(worker, args=(2, tmp_path, train), nprocs=2)
     (*first, first_parameters), (*second, second_parameters) = (
         torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2)
     )
