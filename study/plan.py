@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
-from study.losses import TaskLoss
 from study.provenance import code_hash, provenance
 from study.results import ResultStore, differing, flatten, labels
 from study.studies import list_studies, load_study
@@ -139,6 +138,8 @@ def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None
 
 def _refuse_misfits(configurations: Sequence[Configuration]) -> None:
     """Refuse a weighting that does not fit the objective before anything runs."""
+    from study.losses import TaskLoss  # brings torch, which the list of studies does without
+
     for i, configuration in enumerate(configurations):
         try:
             weighting = configuration.weighting.build(configuration.objective.tasks)
