@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from study.config import Configuration, validate
+from study.config import Configuration
 from study.errors import UserError
+from study.frozen import validate
 from study.tracker import Tracker
 
 _FORMAT = 1

@@ -21,6 +21,7 @@ class Trial:
         configuration: what to compute.
         seed: of initialisation, data order and augmentation.
         index: position in the plan, from 0.
+        suggested: parameters that a search chose, by name; None for a point that the study file lists.
     """
 
     trial_id: str
@@ -28,6 +29,7 @@ class Trial:
     configuration: Configuration
     seed: int
     index: int
+    suggested: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from study.schema import PACKAGES
 _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
     "checkpoint.py",
+    "commands",
     "drawing.py",
     "errors.py",
     "events.py",
@@ -32,6 +33,7 @@ _DECIDES_NOTHING = {
     "rows.py",
     "run.py",
     "schema.py",
+    "search",
     "sources.py",
     "studies.py",
     "summary.py",

@@ -71,6 +71,7 @@ def trial_row(
         "configuration": json.dumps(resolved, sort_keys=True),
         "status": status,
         "error": error,
+        "suggested": None if trial.suggested is None else json.dumps(dict(trial.suggested), sort_keys=True),
         "weighting_status": weighting_status,
         "weighting_status_step": weighting_status_step,
         "attempts": len(attempts),

@@ -1,6 +1,10 @@
-"""`python -m study.run STUDY`: run a study, or go on with it; alone, list the studies there are."""
+"""`python -m study.run STUDY`: run a study, or go on with it; alone, list the studies there are.
+
+A few names are commands instead (`study.commands`): `python -m study.run status STUDY`.
+"""
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -9,8 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
-from study.config import Study, set_keys, validate
+from study.commands import COMMANDS
+from study.config import Study, set_keys
 from study.errors import CommandParser, UserError
+from study.frozen import validate
 
 _EXAMPLES = """examples:
   python -m study.run hwf_grid
@@ -40,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        command = importlib.import_module(f"study.commands.{COMMANDS[arguments[0]]}")
+        return int(command.main(arguments[1:]))
     options = _parser().parse_args(arguments)
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from study.collapse import WEIGHTING_STATUSES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Table = Literal["trials", "epochs", "steps", "sequences", "ledger"]
 TABLES: tuple[Table, ...] = get_args(Table)
@@ -98,6 +98,8 @@ _TRIALS = [
     _identity("configuration", "resolved configuration, defaults included, as JSON"),
     _identity("status", f"how the trial ended: {', '.join(STATUSES)}"),
     _column("error", TEXT, "", "why the trial did not complete"),
+    _column("suggested", TEXT, "", "what a search chose, as JSON: parameter of its space to value; null without one"),
+    _column("imported_from", TEXT, "", "file that an imported row was read from; null for rows of this platform"),
     _column("weighting_status", TEXT, "", f"what became of the loss weights: {', '.join(WEIGHTING_STATUSES)}"),
     _column("weighting_status_step", INTEGER, "count", "step since which the weighting status holds, unless healthy"),
     _column("attempts", INTEGER, "count", "executions that were started; a restart is one more", volatile=True),
@@ -121,6 +123,7 @@ _TRIALS = [
     _column("peak_memory_bytes", INTEGER, "bytes", "peak memory of one worker on its device", volatile=True),
     _column("git_sha", TEXT, "", "commit of the code"),
     _column("git_dirty", TRUTH, "", "whether the code differed from that commit"),
+    _column("diff_hash", TEXT, "", "name of the stored difference to that commit, in `diffs/`; null if there is none"),
     _column("code_hash", TEXT, "", "hash of the source files that decide what a trial computes"),
     *(_column(f"{name}_version", TEXT, "", f"version of the package {name}") for name in PACKAGES),
     _column("python_version", TEXT, "", "version of Python"),

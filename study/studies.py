@@ -10,8 +10,9 @@ from types import ModuleType
 from pydantic import ValidationError
 
 import search_spaces
-from study.config import Study, describe
+from study.config import Study
 from study.errors import UserError, nearest
+from study.frozen import describe
 
 
 def list_studies() -> list[tuple[str, str, Path]]:

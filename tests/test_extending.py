@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from study.checkpoint import load_model, model_bytes
-from study.config import Configuration, Study, set_keys, validate
+from study.config import Configuration, Study, set_keys
 from study.data import BoxStatistics, read_splits
 from study.errors import UserError
+from study.frozen import validate
 from study.plan import make_plan
 from study.provenance import code_hash
 from study.results import ResultStore

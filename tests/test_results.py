@@ -60,7 +60,7 @@ def test_written_files_carry_the_declared_schema(tmp_path):
     store = ResultStore(tmp_path, "example")
     store.write_rows("steps", "t", [step(1)])
     schema = pq.read_schema(tmp_path / "example" / "steps" / "t.parquet")
-    assert schema.metadata[b"schema_version"] == b"2"
+    assert schema.metadata[b"schema_version"] == b"3"
     assert schema.field("loss").metadata[b"meaning"] == SCHEMAS["steps"].field("loss").metadata[b"meaning"]
 
 
@@ -168,7 +168,7 @@ def test_another_schema_version_is_refused_with_what_to_do(tmp_path):
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({"schema_version": "99"}), path)
     for read in (store.trials, lambda: load(tmp_path)):
-        with pytest.raises(UserError, match=rf"{path}: schema version 99, expected 2; .*--results"):
+        with pytest.raises(UserError, match=rf"{path}: schema version 99, expected 3; .*--results"):
             read()
     path.write_bytes(b"PAR1 and nothing else")
     with pytest.raises(UserError, match=rf"{path}: not a readable Parquet file"):

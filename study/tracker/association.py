@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt
 from scipy.optimize import linear_sum_assignment
 
 from study.boxes import box_iou
-from study.config import Frozen
+from study.frozen import Frozen
 from study.tracker.base import FrameTracks
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from study.config import validate
 from study.errors import UserError
+from study.frozen import validate
 from study.weighting import hwf
 
 
