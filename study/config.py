@@ -25,8 +25,10 @@ from pydantic import (
     model_validator,
 )
 
+from study.duration import Duration
 from study.errors import UserError, nearest
 from study.frozen import Frozen, describe, validate
+from study.search_config import AnySearch, EarlyStopping
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -216,6 +218,7 @@ class Execution(Frozen):
     max_concurrent_trials: PositiveInt | None = None  # default: as many as fit
     max_retries: Annotated[int, Field(ge=0)] = 2
     trial_timeout_seconds: PositiveFloat | None = None
+    budget_device_seconds: Duration | None = None  # "2h": a hard cap, over all attempts and runs of the study
     warm_groups: bool = True  # False: a fresh, isolated worker group for every trial
     jobs_per_group: PositiveInt | None = None  # recycle a warm group after so many trials
 
@@ -242,9 +245,10 @@ class Configuration(Frozen):
 
 
 class Study(Frozen):
-    """A study file's `STUDY`: a base configuration, the points of its search space, and seeds.
+    """A study file's `STUDY`: a base configuration, the points to try or a search for them, and seeds.
 
     Each of `points` maps dotted keys of the configuration to values; without points the base is the only configuration.
+    A `search` suggests points instead. `early_stopping` ends trials that fall behind; they keep their rows.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -255,8 +259,16 @@ class Study(Frozen):
     weighting: Weighting
     train: Train = Train()
     points: tuple[dict[str, Any], ...] = ({},)
+    search: AnySearch | None = None
+    early_stopping: EarlyStopping | None = None
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     execution: Execution = Execution()
+
+    @model_validator(mode="after")
+    def _points_or_search(self) -> Self:
+        if self.search is not None and self.points != ({},):
+            raise ValueError("points and search: a study has either; a search has its first points in search.start")
+        return self
 
     def configurations(self) -> tuple[Configuration, ...]:
         """One configuration a point, in order.
@@ -264,11 +276,16 @@ class Study(Frozen):
         Raises:
             UserError: a key that does not exist or a value that does not fit.
         """
+        return tuple(self.configuration(point, f"points[{i}]") for i, point in enumerate(self.points))
+
+    def configuration(self, point: Mapping[str, Any], where: str) -> Configuration:
+        """The base with a point's values by dotted key.
+
+        Raises:
+            UserError: a key that does not exist or a value that does not fit; begins with `where`.
+        """
         base = self.model_dump(include={"data", "tracker", "objective", "weighting", "train"})
-        return tuple(
-            validate(Configuration, set_keys(base, point, f"points[{i}]"), f"points[{i}]")
-            for i, point in enumerate(self.points)
-        )
+        return validate(Configuration, set_keys(base, point, where), where)
 
 
 def digest(plain: Any) -> str:

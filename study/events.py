@@ -22,6 +22,8 @@ class Trial:
         seed: of initialisation, data order and augmentation.
         index: position in the plan, from 0.
         suggested: parameters that a search chose, by name; None for a point that the study file lists.
+        until: epoch after which it stops on purpose; None: the last.
+        parent: trial whose last checkpoint it starts from, if that is there; it leads to the same result.
     """
 
     trial_id: str
@@ -30,6 +32,8 @@ class Trial:
     seed: int
     index: int
     suggested: Mapping[str, Any] | None = None
+    until: int | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,18 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class TrialDeclined:
+    """A trial was not started: it could not have finished inside the budget."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True)
 class Note:
     """One line for whoever watches: a retry, a wait for resources."""
 
     text: str
 
 
-Event = TrialStarted | EpochFinished | TrialEnded | Note
+Event = TrialStarted | EpochFinished | TrialEnded | TrialDeclined | Note
 OnEvent = Callable[[Event], None]

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from study.duration import show_duration
 from study.events import EpochFinished, Event, Note, Trial, TrialEnded, TrialStarted
 from study.plan import Plan
 
@@ -68,7 +69,7 @@ class Display:
                             f"epoch {epoch}/{epochs}",
                             _figures(metrics),
                             _weighting(weighting_status),
-                            f"({_duration(seconds)})",
+                            f"({show_duration(seconds)})",
                         ],
                     )
                 )
@@ -97,7 +98,7 @@ class Display:
             return "unknown"
         longest = max((self.left.get(trial_id, 0) for trial_id in self.running), default=0)
         epochs = max(longest, sum(self.left.values()) / max(1, len(self.running)))
-        return _duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
+        return show_duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
 
     def _consider(self, mota: float | None, trial: Trial) -> None:
         if mota is not None and mota == mota and (self.best is None or mota > self.best[0]):
@@ -114,7 +115,7 @@ class Display:
 
     def _render(self) -> RenderableType:
         total = len(self.plan.trials)
-        elapsed = _duration(time.monotonic() - self.started_at)
+        elapsed = show_duration(time.monotonic() - self.started_at)
         best = f"   best val MOTA {self.best[0]:.3f} ({self.best[1]})" if self.best else ""
         heading = f"{self.plan.study.name}: {self.ended} of {total} trials   {elapsed} elapsed, ETA {self.eta}{best}"
         table = Table("trial", "configuration", "progress", "last epoch", box=None, pad_edge=False)
@@ -139,9 +140,3 @@ def _weighting(status: str | None, step: int | None = None) -> str:
     if status is None or status == "healthy":
         return ""
     return f"loss weights {status.replace('_', ' ')}" + (f" since step {step}" if step is not None else "")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

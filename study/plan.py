@@ -14,16 +14,16 @@ from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
 from study.provenance import code_hash, provenance
-from study.results import ResultStore, differing, flatten, labels
+from study.results import ResultStore, differing, flatten, label, labels
+from study.schema import DONE
+from study.search.known import known_trials, num_trials, possible_configurations
+from study.search.metrics import refuse_unknown_metrics
 from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
     from study.data import Splits
 
 __all__ = ["Plan", "Trial", "list_studies", "load_study", "make_plan"]
-
-DONE = frozenset({"completed", "pruned", "diverged"})
-"""Statuses that stand; trials with any other one run again."""
 
 _SAME = "mean of the completed trials of the same configuration"
 _ALIKE = "mean per epoch of this study's completed trials with the same weighting and tracker"
@@ -38,7 +38,9 @@ class Plan:
         study: the study, with everything that was set on the command line.
         splits: training, validation and test sequences of every trial.
         cache_dir: folder of decoded frames.
-        trials: configurations times seeds; every configuration's first seed comes before any second one.
+        trials: configurations times seeds; every configuration's first seed comes before any second one. Of a search
+            those that are known: starting points, and what has rows.
+        total: how many trials the study comes to; more than there are `trials` if a search has yet to suggest some.
         done: ids of trials that need not run.
         varying: dotted keys of the settings that differ between configurations.
         labels: by configuration_id, what tells it apart in a few words.
@@ -52,6 +54,7 @@ class Plan:
     splits: "Splits"
     cache_dir: Path
     trials: tuple[Trial, ...]
+    total: int
     done: frozenset[str]
     varying: tuple[str, ...]
     labels: Mapping[str, str]
@@ -65,9 +68,17 @@ class Plan:
         """Trials that are to run."""
         return tuple(trial for trial in self.trials if trial.trial_id not in self.done)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to run."""
+        return len(self.done) >= self.total
+
     def label(self, trial: Trial) -> str:
         """A trial's configuration and seed in a few words, such as `cls=1 reg=0.1 seed=0`."""
-        return f"{self.labels[trial.configuration_id]} seed={trial.seed}".strip()
+        text = self.labels.get(trial.configuration_id)
+        if text is None:
+            text = label(flatten(trial.configuration.resolved()), self.varying)
+        return f"{text} seed={trial.seed}".strip()
 
 
 def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_changed: bool = False) -> Plan:
@@ -86,28 +97,42 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     from study.data import read_splits
 
     study = _with_absolute_root(study)
-    configurations = study.configurations()
-    settings = [flatten(configuration.resolved()) for configuration in configurations]
-    varying = tuple(differing(settings))
-    _refuse_equal(study, configurations)
-    _refuse_misfits(configurations)
-    _refuse_other_trackers(configurations)
+    refuse_unknown_metrics(study)
+    _refuse_equal_seeds(study)
+    configurations = study.configurations() if study.search is None else possible_configurations(study)
+    varying = tuple(differing([flatten(configuration.resolved()) for configuration in configurations]))
+    places = [f"points[{i}]" if study.search is None else "search" for i in range(len(configurations))]
+    if study.search is None:
+        _refuse_equal(configurations)
+    _refuse_other_data(study, configurations, places)
+    _refuse_misfits(configurations, places)
+    _refuse_other_trackers(configurations, places)
     splits = read_splits(study.data, cache_dir)
-    pairs = [(configuration, seed) for seed in study.seeds for configuration in configurations]
-    trials = tuple(
-        Trial(trial_id(name, seed, splits.data_hash), name, configuration, seed, index)
-        for index, (configuration, seed) in enumerate(pairs)
-        for name in [configuration.configuration_id]
-    )
     rows = {row["trial_id"]: row for row in store.trials()}
-    finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in DONE]
+    if study.search is None:
+        trials = _planned(configurations, study.seeds, splits.data_hash)
+    else:
+        trials = known_trials(study, list(rows.values()), splits.data_hash)
+    total = len(trials) if study.search is None else max(len(trials), num_trials(study))
+    # Without early stopping, and outside of a population, a trial that was stopped has not run its course.
+    stands = DONE if study.early_stopping or study.search else DONE - {"pruned"}
+    finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in stands]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()
     done = frozenset(trial.trial_id for trial in finished) - restart
-    names = [configuration.configuration_id for configuration in configurations]
-    told = dict(zip(names, labels(settings, varying), strict=True))
-    return Plan(study, splits, cache_dir, trials, done, varying, told, predicted, basis, changed, restart)
+    named = {trial.configuration_id: flatten(trial.configuration.resolved()) for trial in trials}
+    told = dict(zip(named, labels(list(named.values()), varying), strict=True))
+    return Plan(study, splits, cache_dir, trials, total, done, varying, told, predicted, basis, changed, restart)
+
+
+def _planned(configurations: Sequence[Configuration], seeds: Sequence[int], data_hash: str) -> tuple[Trial, ...]:
+    pairs = [(configuration, seed) for seed in seeds for configuration in configurations]
+    return tuple(
+        Trial(trial_id(name, seed, data_hash), name, configuration, seed, index)
+        for index, (configuration, seed) in enumerate(pairs)
+        for name in [configuration.configuration_id]
+    )
 
 
 def _with_absolute_root(study: Study) -> Study:
@@ -119,41 +144,48 @@ def _with_absolute_root(study: Study) -> Study:
     return study.model_copy(update={"data": data})
 
 
-def _refuse_equal(study: Study, configurations: Sequence[Configuration]) -> None:
+def _refuse_equal(configurations: Sequence[Configuration]) -> None:
     first: dict[str, int] = {}
     for i, configuration in enumerate(configurations):
         other = first.setdefault(configuration.configuration_id, i)
         if other != i:
             raise UserError(f"points[{other}] and points[{i}] are the same configuration; remove one")
+
+
+def _refuse_other_data(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:
+    for place, configuration in zip(places, configurations, strict=True):
         for key in ("root", "train", "val", "test"):
             if getattr(configuration.data, key) != getattr(study.data, key):
                 raise UserError(
-                    f"points[{i}]: data.{key} differs from the study's; all configurations of a study are compared on "
+                    f"{place}: data.{key} differs from the study's; all configurations of a study are compared on "
                     "equal data: make it a study of its own"
                 )
+
+
+def _refuse_equal_seeds(study: Study) -> None:
     for seed, times in Counter(study.seeds).items():
         if times > 1:
             raise UserError(f"seeds: {seed} stands there {times} times; give every seed once")
 
 
-def _refuse_misfits(configurations: Sequence[Configuration]) -> None:
+def _refuse_misfits(configurations: Sequence[Configuration], places: Sequence[str]) -> None:
     """Refuse a weighting that does not fit the objective before anything runs."""
     from study.losses import TaskLoss  # brings torch, which the list of studies does without
 
-    for i, configuration in enumerate(configurations):
+    for place, configuration in zip(places, configurations, strict=True):
         try:
             weighting = configuration.weighting.build(configuration.objective.tasks)
         except UserError as error:
-            raise UserError(f"points[{i}]: {error}") from None
+            raise UserError(f"{place}: {error}") from None
         for task_loss in configuration.objective.task_losses if weighting.needs_performance else ():
             if type(task_loss.build()).performance is TaskLoss.performance:
                 raise UserError(
-                    f"points[{i}]: weighting {configuration.weighting.kind()} looks at key performance indicators, and "
+                    f"{place}: weighting {configuration.weighting.kind()} looks at key performance indicators, and "
                     f"task loss {task_loss.name!r} has none (TaskLoss.performance); choose another of them"
                 )
 
 
-def _refuse_other_trackers(configurations: Sequence[Configuration]) -> None:
+def _refuse_other_trackers(configurations: Sequence[Configuration], places: Sequence[str]) -> None:
     """Refuse a comparison in which a weighting comes with a network of its own.
 
     Networks may vary in a study, if each is trained under the same weightings.
@@ -167,10 +199,10 @@ def _refuse_other_trackers(configurations: Sequence[Configuration]) -> None:
     for network, configuration in zip(networks, configurations, strict=True):
         weightings.setdefault(sizes[network], set()).add(digest(configuration.resolved()["weighting"]))
     expected = weightings[sizes[networks[0]]]
-    for i, network in enumerate(networks):
+    for place, network in zip(places, networks, strict=True):
         if weightings[sizes[network]] != expected:
             raise UserError(
-                f"points[{i}] trains a tracker of {sizes[network]:,} parameters and points[0] one of "
+                f"{place} trains a tracker of {sizes[network]:,} parameters and {places[0]} one of "
                 f"{sizes[networks[0]]:,}, under different weightings: that compares architectures, not weightings; "
                 "give every weighting the same tracker, or every tracker all weightings"
             )

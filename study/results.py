@@ -24,21 +24,30 @@ import pyarrow.parquet as pq
 from study.errors import UserError
 from study.files import Folder, open_folder, write_file
 from study.provenance import provenance
-from study.rows import cell, cost, differing, flatten, labels, trial_row
+from study.rows import cell, cost, differing, flatten, label, labels, trial_row
 from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
 
 __all__ = [
+    "LAST",
+    "MODEL",
     "ResultStore",
     "comparable",
     "cost",
     "differing",
     "flatten",
+    "label",
     "labels",
     "load",
     "provenance",
     "trial_row",
     "write_file",
 ]
+
+LAST = "last"
+"""Checkpoint from which an unfinished trial goes on."""
+
+MODEL = "model"
+"""Checkpoint of a completed trial, for `study.track`."""
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
@@ -126,9 +135,15 @@ class ResultStore:
 
     def log_path(self, trial_id: str) -> Path:
         """Local file for a trial's log; its folder is made. Results elsewhere have their logs in `results/` here."""
-        base = Path(self.folder.path) if self.folder.is_local else Path("results", self.study).absolute()
-        (base / "logs").mkdir(parents=True, exist_ok=True)
-        return base / "logs" / f"{trial_id}.log"
+        logs = self.local_folder() / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        return logs / f"{trial_id}.log"
+
+    def local_folder(self) -> Path:
+        """The study's folder for what can lie on a disk of this machine only; made if need be."""
+        folder = Path(self.folder.path) if self.folder.is_local else Path("results", self.study).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _write(self, table: Table, name: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         sink = pa.BufferOutputStream()

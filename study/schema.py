@@ -21,6 +21,9 @@ TABLES: tuple[Table, ...] = get_args(Table)
 Status = Literal["completed", "pruned", "failed", "diverged", "oom", "timeout", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
+DONE = frozenset({"completed", "pruned", "diverged"})
+"""Statuses that stand; trials with any other one run again."""
+
 PACKAGES = ("ray", "torch", "torchvision", "numpy", "pillow", "pyarrow", "motmetrics", "trackeval", "torchjd")
 """Packages whose versions stand in `trials`, each as `<package>_version`."""
 
@@ -186,7 +189,7 @@ _LEDGER = [
     _seconds("startup_seconds", "wall time before training began", "seconds"),
     _seconds("train_seconds", "wall time of training, of epochs that were kept", "seconds"),
     _seconds("eval_seconds", "wall time of evaluation, of epochs that were kept", "seconds"),
-    _identity("status", "running, lost, or the status that the attempt gave its trial"),
+    _identity("status", "running, paused (idle time, while a trial runs), lost, or what the attempt gave its trial"),
     _column("hostname", TEXT, "", "machine of the first worker", volatile=True),
 ]
 

@@ -7,8 +7,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from study.plan import DONE, Plan
+from study.plan import Plan
 from study.results import ResultStore, cost
+from study.schema import DONE
 
 
 def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: bool) -> None:

@@ -53,7 +53,7 @@ def test_trials_are_named_alike_wherever_the_study_file_puts_them(store, cache_d
     ("status", "done"),
     [
         ("completed", True),
-        ("pruned", True),
+        ("pruned", False),
         ("diverged", True),
         ("failed", False),
         ("oom", False),

@@ -16,9 +16,10 @@ import torch.distributed as dist
 from study.errors import DivergedError, UserError
 from study.events import OnEvent, Trial, TrialEnded, TrialStarted
 from study.execute.holding import Holding
-from study.execute.record import LAST, Record
+from study.execute.record import Record
+from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.results import ResultStore
+from study.results import LAST, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
 
@@ -35,7 +36,7 @@ def run_attempt(
     devices: float = 1.0,
     group_id: str = "here",
     report: OnEvent = lambda _: None,
-    should_stop: Callable[[], bool] | None = None,
+    verdict: Callable[[], Verdict] | None = None,
 ) -> dict[str, Any] | None:
     """Run a trial from its last checkpoint to its end.
 
@@ -52,7 +53,7 @@ def run_attempt(
         devices: GPUs, or CPU cores without GPUs, that all workers hold together.
         group_id: worker group that runs it.
         report: called with the trial's events, on rank 0.
-        should_stop: asked after every epoch, on rank 0, whether to end the trial as `pruned`.
+        verdict: asked after every epoch, on rank 0, whether the trial goes on.
 
     Returns:
         The row of `trials`; None on ranks other than 0.
@@ -63,9 +64,8 @@ def run_attempt(
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if rank > 0:
-        resume = _last_checkpoint(store, trial.trial_id)
-        for result in _train(trial, plan, device, resume):
-            if isinstance(result, EpochResult) and should_stop is not None and _agree(False, device):
+        for result in _train(trial, plan, device, _last_checkpoint(store, trial)):
+            if isinstance(result, EpochResult) and _agree(Verdict.GO_ON, device, world) is not Verdict.GO_ON:
                 break
             if isinstance(result, _Broken) and result.status == "oom":
                 raise MemoryError(result.error)  # the other ranks wait for this one
@@ -84,7 +84,7 @@ def run_attempt(
         try:
             record = Record(trial, plan, store, holding, devices, _device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
-            resume = _last_checkpoint(store, trial.trial_id)
+            resume = _last_checkpoint(store, trial)
             if resume is not None:
                 record.keep_rows(until=resume["epoch"])
                 _log.info("goes on after epoch %d", resume["epoch"])
@@ -93,11 +93,10 @@ def run_attempt(
             for result in _train(trial, plan, device, resume):
                 if isinstance(result, EpochResult):
                     report(record.epoch(result))
-                    if should_stop is not None:
-                        stop = should_stop()
-                        if _agree(stop, device) if world > 1 else stop:
-                            row = record.end("pruned")
-                            break
+                    decision = Verdict.STOP if result.epoch == trial.until else verdict() if verdict else Verdict.GO_ON
+                    if _agree(decision, device, world) is not Verdict.GO_ON:
+                        row = record.stop(decision)
+                        break
                 elif isinstance(result, TrialResult):
                     row = record.complete(result)
                 else:
@@ -139,8 +138,13 @@ def _train(
         yield _Broken("failed", str(error))
 
 
-def _last_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:
-    """Epoch and state to go on from; None if there is none, or none that can be read."""
+def _last_checkpoint(store: ResultStore, trial: Trial) -> dict[str, Any] | None:
+    """Epoch and state to go on from, of the trial or else of its parent; None if there is none that can be read."""
+    own = _read_checkpoint(store, trial.trial_id)
+    return own if own is not None or trial.parent is None else _read_checkpoint(store, trial.parent)
+
+
+def _read_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:
     data = store.read_checkpoint(trial_id, LAST)
     if data is None:
         return None
@@ -153,11 +157,13 @@ def _last_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None
         return None
 
 
-def _agree(stop: bool, device: torch.device) -> bool:
+def _agree(decision: Verdict, device: torch.device, world: int) -> Verdict:
     """Rank 0's decision, on every rank."""
-    decision = torch.tensor([stop], dtype=torch.uint8, device=device)
-    dist.broadcast(decision, src=0)
-    return bool(decision.item())
+    if world == 1:
+        return decision
+    number = torch.tensor([decision.value], dtype=torch.uint8, device=device)
+    dist.broadcast(number, src=0)
+    return Verdict(int(number.item()))
 
 
 def _device_name(device: torch.device) -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +12,11 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
+
+from study.execute.verdict import Verdict
+
+_MARGIN = 1.1
+"""An epoch may take so many times as long as the one before."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,16 @@ class Job:
         attempt: of this trial, over all runs of the study, from 1.
         retry: attempts in this run before this one.
         trial: the pickled `study.events.Trial`; this actor leaves it packed, which spares it torch.
+        judged: whether every epoch waits for the verdict of an early stopping.
+        seconds: how long it should take; None if that is unknown.
     """
 
     trial_id: str
     attempt: int
     retry: int
     trial: bytes
+    judged: bool = False
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class GroupState:
         jobs: all it was given; the last one may be running.
         running: the job it works on.
         fault: the first one that was told.
+        held_since: seconds since the epoch, once it is ready.
     """
 
     workers: list[ActorHandle] = field(default_factory=list)
@@ -54,6 +66,7 @@ class GroupState:
     jobs: list[Job] = field(default_factory=list)
     running: Job | None = None
     fault: Fault | None = None
+    held_since: float | None = None
     deadline: asyncio.TimerHandle | None = None
 
 
@@ -71,16 +84,20 @@ class Dispatcher:
         self._groups: dict[str, GroupState] = {}
         self._events: list[bytes] = []
         self._results: dict[str, list[dict[str, Any]]] = {}
-        self._stopping: set[str] = set()
+        self._judged: dict[str, tuple[int, bool]] = {}
+        self._reported_at: dict[str, float] = {}
+        self._deadline = math.inf
         self._complete = False
         self._closed = False
+        self._reason = ""
 
     # For the searcher and Ray Tune.
 
-    async def submit(self, job: Job, *, first: bool = False) -> None:
-        """Queue a job; a retry comes before the others."""
+    async def submit(self, job: Job, *, first: bool = False) -> bool:
+        """Queue a job; a retry comes before the others. Returns whether jobs are still taken."""
         self._queue.appendleft(job) if first else self._queue.append(job)
         await self._notify()
+        return not self._closed
 
     async def no_more_jobs(self) -> None:
         """Nothing new will be submitted: groups without a job may end."""
@@ -105,9 +122,10 @@ class Dispatcher:
             results[:] = [result]
         return result
 
-    async def stop(self, trial_id: str) -> None:
-        """End a trial after its current epoch."""
-        self._stopping.add(trial_id)
+    async def judge(self, trial_id: str, epoch: int, stop: bool) -> None:
+        """What an early stopping says of a trial after an epoch."""
+        self._judged[trial_id] = (epoch, stop)
+        await self._notify()
 
     # For worker groups.
 
@@ -119,11 +137,13 @@ class Dispatcher:
             self._groups[group_id] = GroupState()
         return needed
 
-    async def join(self, group_id: str, worker: ActorHandle, placement_group: Any) -> None:
-        """A worker of a group is ready."""
+    async def join(self, group_id: str, worker: ActorHandle, placement_group: Any, held_since: float | None) -> None:
+        """A worker of a group is ready; the first one says since when, in seconds since the epoch, it holds devices."""
         group = self._groups[group_id]
         group.workers.append(worker)
         group.placement_group = placement_group
+        group.held_since = group.held_since or held_since
+        await self._notify()
 
     async def next_job(self, group_id: str, index: int) -> Job | None:
         """The group's job of this index, the same for all its workers; None if there is nothing left to do."""
@@ -135,16 +155,17 @@ class Dispatcher:
             return None
         group.running = self._queue.popleft()
         group.jobs.append(group.running)
+        self._reported_at[group.running.trial_id] = time.time()
         if self._timeout_seconds is not None:
             loop = asyncio.get_running_loop()
             group.deadline = loop.call_later(self._timeout_seconds, self._expire, group, group.running)
         return group.running
 
-    async def report(self, event: bytes, trial_id: str, result: dict[str, Any]) -> bool:
+    async def report(self, event: bytes, trial_id: str, result: dict[str, Any], *, judged: bool = False) -> Verdict:
         """An event of a trial, packed for the driver, with its result for Ray Tune.
 
         Returns:
-            Whether the trial is to stop.
+            Whether the trial goes on. If it is judged, Ray Tune has seen the result by then.
         """
         self._events.append(event)
         if result:
@@ -154,7 +175,16 @@ class Dispatcher:
                 if group.running is not None and group.running.trial_id == trial_id:
                     self._finish(group)
         await self._notify()
-        return trial_id in self._stopping
+        if "epoch" not in result or result["done"]:
+            return Verdict.GO_ON
+        now = time.time()
+        epoch_seconds = now - self._reported_at.get(trial_id, now)
+        self._reported_at[trial_id] = now
+        if judged:
+            await self._wait(lambda: self._judged.get(trial_id, (0, False))[0] >= result["epoch"])
+            if self._judged.get(trial_id, (0, False))[1]:
+                return Verdict.STOP
+        return Verdict.INTERRUPT if time.time() + _MARGIN * epoch_seconds > self._deadline else Verdict.GO_ON
 
     async def fault(self, group_id: str, fault: Fault) -> None:
         """A worker breaks off; the first to say so knows why."""
@@ -163,13 +193,21 @@ class Dispatcher:
 
     # For the driver.
 
-    async def end_group(self, group_id: str) -> tuple[GroupState, bool]:
-        """Forget a group that has ended; returns what was known of it, and whether the study is being closed."""
+    async def joined(self, group_id: str) -> float | None:
+        """Waits until a group is ready; since when it holds devices, or None if it ended before."""
+        group = self._groups[group_id]
+        async with self._changed:
+            await self._changed.wait_for(lambda: group.held_since is not None or group_id not in self._groups)
+        return group.held_since
+
+    async def end_group(self, group_id: str) -> tuple[GroupState, str]:
+        """Forget a group that has ended; returns what was known of it, and why the study is being closed, if it is."""
         group = self._groups.pop(group_id)
+        await self._notify()
         if group.deadline is not None:
             group.deadline.cancel()
         group.deadline = None
-        return group, self._closed
+        return group, self._reason
 
     async def events(self, timeout_seconds: float) -> list[bytes]:
         """Events since the last call; waits for one, but not longer than this."""
@@ -179,9 +217,19 @@ class Dispatcher:
         events, self._events = self._events, []
         return events
 
-    async def close(self) -> None:
+    async def set_deadline(self, deadline: float) -> None:
+        """Nothing runs longer than this, in seconds since the epoch: jobs that would are dropped."""
+        self._deadline = deadline
+        late = [job for job in self._queue if time.time() + (job.seconds or 0.0) > deadline]
+        for job in late:
+            self._queue.remove(job)
+            self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
+        if late:
+            await self._notify()
+
+    async def close(self, reason: str = "the study was interrupted") -> None:
         """End everything now: kill the workers, and let whoever waits go."""
-        self._closed = True
+        self._closed, self._reason = True, self._reason or reason
         await self._notify()
         for group in self._groups.values():
             self._kill(group)

@@ -24,7 +24,7 @@ from study.execute.dispatcher import Fault, Job
 from study.execute.holding import Holding
 from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
-from study.results import ResultStore
+from study.execute.verdict import Verdict
 
 
 class WarmTrainer(TorchTrainer):
@@ -107,9 +107,13 @@ def _work(config: dict[str, Any]) -> None:
     gc.freeze()  # modules stay: collecting after a trial takes 5 ms instead of 300
 
     worker = ray.get_runtime_context().current_actor
-    ray.get(dispatcher.join.remote(group_id, worker, get_current_placement_group()))
     rank = ray.train.get_context().get_world_rank()
-    idle = _start_ledger(store, group_id, capacity.devices, config["asked_at"]) if rank == 0 else None
+    # Devices are held since the first worker's process exists; Ray may have kept that process in stock.
+    held_since = max(config["asked_at"], psutil.Process().create_time()) if rank == 0 else None
+    ray.get(dispatcher.join.remote(group_id, worker, get_current_placement_group(), held_since))
+    idle = None
+    if rank == 0:
+        idle = Holding(store, f"{group_id}-idle", kind="idle", devices=capacity.devices, group_id=group_id)
     for index in count() if config["jobs"] is None else range(config["jobs"]):
         job = ray.get(dispatcher.next_job.remote(group_id, index))
         if job is None:
@@ -127,7 +131,7 @@ def _work(config: dict[str, Any]) -> None:
                 devices=capacity.devices,
                 group_id=group_id,
                 report=report,
-                should_stop=report.should_stop,
+                verdict=report.verdict,
             )
             if row is not None and row["status"] == "oom":
                 raise MemoryError(row["error"])
@@ -147,15 +151,17 @@ class _Reporter:
     """Sends a trial's events to the driver, and its figures to Ray Tune."""
 
     def __init__(self, dispatcher: Any, job: Job) -> None:
-        self._dispatcher, self._trial_id, self._stop = dispatcher, job.trial_id, False
+        self._dispatcher, self._job, self._verdict = dispatcher, job, Verdict.GO_ON
 
     def __call__(self, event: Event) -> None:
-        packed = pickle.dumps(event)
-        self._stop = ray.get(self._dispatcher.report.remote(packed, self._trial_id, tune_result(event)))
+        judged = self._job.judged and isinstance(event, EpochFinished) and event.epoch < event.epochs
+        self._verdict = ray.get(
+            self._dispatcher.report.remote(pickle.dumps(event), self._job.trial_id, tune_result(event), judged=judged)
+        )
 
-    def should_stop(self) -> bool:
-        """Whether Ray Tune had decided to end the trial when the last event was reported."""
-        return self._stop
+    def verdict(self) -> Verdict:
+        """Whether the trial goes on after the epoch that was reported last."""
+        return self._verdict
 
 
 def tune_result(event: Event) -> dict[str, Any]:
@@ -163,20 +169,11 @@ def tune_result(event: Event) -> dict[str, Any]:
     if isinstance(event, EpochFinished):
         return {"epoch": event.epoch, "done": False, **event.metrics}
     if isinstance(event, TrialEnded):
-        figures = {name: value for name, value in event.row.items() if name.startswith(("val_", "test_"))}
+        figures = {
+            name: value for name, value in event.row.items() if name.startswith(("val_", "test_", "device_seconds"))
+        }
         return {"epoch": event.row["epochs"], "done": True, "status": event.row["status"], **figures}
     return {}
-
-
-def _start_ledger(store: ResultStore, group_id: str, devices: float, asked_at: float) -> Holding:
-    """Charge the start of the group, and begin to charge its waiting.
-
-    Its devices are held since its first worker's process exists; Ray may have kept that process in stock.
-    """
-    started = max(asked_at, psutil.Process().create_time())
-    startup = f"{group_id}-startup"
-    Holding(store, startup, kind="startup", devices=devices, group_id=group_id, started=started).end("completed")
-    return Holding(store, f"{group_id}-idle", kind="idle", devices=devices, group_id=group_id)
 
 
 def _fault(error: Exception) -> Fault:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import UserError
 
@@ -30,7 +30,6 @@ class Holding:
         group_id: worker group that holds them.
         trial_id: trial they are held for, if any.
         attempt: attempt of that trial.
-        started: seconds since the epoch; default: now.
     """
 
     def __init__(
@@ -43,22 +42,20 @@ class Holding:
         group_id: str,
         trial_id: str | None = None,
         attempt: int | None = None,
-        started: float | None = None,
     ) -> None:
-        now = time.time()
         self._store = store
-        self._start = time.monotonic() - (now - started if started is not None else 0.0)
+        self._start = time.monotonic()
         self._paused: float | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._entry = {
+        self._entry: dict[str, Any] = {
             "entry_id": entry_id,
             "trial_id": trial_id,
             "attempt": attempt,
             "group_id": group_id,
             "kind": kind,
             "devices": devices,
-            "started_at": datetime.fromtimestamp(started if started is not None else now, UTC),
+            "started_at": datetime.now(UTC),
             "held_seconds": 0.0,
             "startup_seconds": 0.0,
             "train_seconds": 0.0,
@@ -71,13 +68,17 @@ class Holding:
 
     def pause(self) -> None:
         """Devices are held for something else from now on; nothing is charged or written until `resume`."""
-        self._paused = time.monotonic()
+        with self._lock:
+            self._put("paused")
+            self._paused = time.monotonic()
 
     def resume(self) -> None:
         """They are held for this again."""
-        if self._paused is not None:
-            self._start += time.monotonic() - self._paused
-            self._paused = None
+        with self._lock:
+            if self._paused is not None:
+                self._start += time.monotonic() - self._paused
+                self._paused = None
+                self._put("running")
 
     def spend(self, seconds: "Seconds") -> None:
         """Count work whose result is saved, and write the entry."""
@@ -88,13 +89,16 @@ class Holding:
     def write(self) -> None:
         """Write the entry as it is now."""
         with self._lock:
-            if not self._ended.is_set():
+            if not self._ended.is_set() and self._paused is None:
                 self._put("running")
 
-    def end(self, status: str) -> None:
-        """Write the entry a last time."""
+    def end(self, status: str, *, started: float | None = None) -> None:
+        """Write the entry a last time; `started`, seconds since the epoch, corrects when holding began."""
         with self._lock:
             self._ended.set()
+            if started is not None:
+                self._start += started - self._entry["started_at"].timestamp()
+                self._entry["started_at"] = datetime.fromtimestamp(started, UTC)
             self._put(status)
 
     def _put(self, status: str) -> None:
@@ -105,5 +109,4 @@ class Holding:
         while not self._ended.wait(BEAT_SECONDS):
             # A full disk is told by whoever writes rows; a beat that is missed costs accuracy only.
             with contextlib.suppress(UserError):
-                if self._paused is None:
-                    self.write()
+                self.write()

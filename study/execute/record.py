@@ -11,16 +11,11 @@ from study.collapse import WeightingStatus
 from study.events import EpochFinished, Trial
 from study.execute.holding import Holding
 from study.execute.outcome import write_outcome
+from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.results import ResultStore
+from study.results import LAST, MODEL, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult
-
-LAST = "last"
-"""Checkpoint from which an unfinished trial goes on."""
-
-MODEL = "model"
-"""Checkpoint of a completed trial, for `study.track`."""
 
 _TABLES = ("steps", "epochs", "sequences")
 _log = logging.getLogger(__name__)
@@ -75,8 +70,16 @@ class Record:
             peak_memory_bytes=result.peak_memory_bytes,
         )
 
-    def end(self, status: Status, error: str | None = None, **measured: Any) -> dict[str, Any]:
-        """Write the final row; nothing is left to go on from."""
+    def stop(self, verdict: Verdict) -> dict[str, Any]:
+        """End before the last epoch. What can go on from here, the trial itself or its children, keeps a checkpoint."""
+        if verdict is Verdict.INTERRUPT:
+            return self.end("interrupted", "the budget is spent", keep_last=True)
+        return self.end("pruned", keep_last=self.epochs == self.trial.until)
+
+    def end(
+        self, status: Status, error: str | None = None, *, keep_last: bool = False, **measured: Any
+    ) -> dict[str, Any]:
+        """Write the final row; unless `keep_last`, nothing is left to go on from."""
         self.holding.end(status)
         final = status in ("completed", "pruned")  # figures of an epoch before a divergence would pass for its outcome
         row = write_outcome(
@@ -93,7 +96,8 @@ class Record:
             device_name=self.device_name,
             **measured,
         )
-        self.store.delete_checkpoint(self.trial.trial_id, LAST)
+        if not keep_last:
+            self.store.delete_checkpoint(self.trial.trial_id, LAST)
         _log.info("%s%s", status, f": {error}" if error else "")
         return row
 

@@ -6,59 +6,89 @@ actor nor its start costs device time.
 """
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from study.events import Trial
+from study.events import Trial, TrialDeclined
 from study.execute.dispatcher import Job
-
-AHEAD = 1
-"""Trials that are submitted beyond those that run."""
+from study.search.proposer import Proposer
 
 
-class PlannedTrials(Searcher):
-    """Suggests the trials of a plan in their order.
+class ProposedTrials(Searcher):
+    """Submits what a proposer proposes, and tells it what became of it.
 
     Args:
         dispatcher: the study's `Dispatcher` actor.
-        trials: those to run.
+        proposer: says which trials.
         attempts: earlier attempts, by trial_id.
         most: trials under way at once.
+        job_of: the job of a trial's attempt of this number.
     """
 
-    def __init__(self, dispatcher: Any, trials: tuple[Trial, ...], attempts: Mapping[str, int], most: int) -> None:
+    def __init__(
+        self,
+        dispatcher: Any,
+        proposer: Proposer,
+        attempts: Mapping[str, int],
+        most: int,
+        job_of: Callable[[Trial, int], Job],
+    ) -> None:
         super().__init__()
-        self._dispatcher = dispatcher
-        self._trials: Iterator[Trial] = iter(trials)
-        self._left = len(trials)
-        self._attempts = attempts
-        self._most = most
-        self._under_way: set[str] = set()
+        self._dispatcher, self._proposer, self._attempts = dispatcher, proposer, attempts
+        self._most, self._job_of = most, job_of
+        self._under_way: dict[str, Trial] = {}
+        self._finished = False
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next trial, or None until one under way has ended. `trial_id` is Tune's own name for it."""
+        if self._finished:
+            return str(Searcher.FINISHED)
         if len(self._under_way) >= self._most:
             return None
-        trial = next(self._trials)
-        self._under_way.add(trial_id)
-        self._left -= 1
-        attempt = self._attempts.get(trial.trial_id, 0) + 1
-        ray.get(self._dispatcher.submit.remote(Job(trial.trial_id, attempt, 0, pickle.dumps(trial))))
-        if not self._left:
+        trial = self._proposer.next()
+        if trial is None:
+            return self._finish() if self._proposer.ended and not self._under_way else None
+        self._under_way[trial_id] = trial
+        open_for_more = ray.get(
+            self._dispatcher.submit.remote(self._job_of(trial, self._attempts.get(trial.trial_id, 0) + 1))
+        )
+        if self._proposer.ended:
             ray.get(self._dispatcher.no_more_jobs.remote())
+        self._finished = not open_for_more
         return {"trial_id": trial.trial_id}
 
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass the figures of an epoch on."""
+        if not result.get("done"):
+            figures = {name: value for name, value in result.items() if name.startswith("val_")}
+            self._proposer.progress(self._under_way[trial_id], result["epoch"], figures)
+
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:  # noqa: ARG002
-        """Make room for the next."""
-        self._under_way.discard(trial_id)
+        """Pass the outcome on, and make room for the next."""
+        trial = self._under_way.pop(trial_id)
+        status = (result or {}).get("status", "interrupted")
+        if status is None:
+            declined = TrialDeclined(trial)
+            ray.get(self._dispatcher.report.remote(pickle.dumps(declined), trial.trial_id, {}))
+        self._proposer.tell(trial, status, result or {})
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the rows of finished trials are the state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, for the same reason: Tune pickles what it runs with, to restore it, which is never done."""
+        return {}
+
+    def _finish(self) -> str:
+        self._finished = True
+        ray.get(self._dispatcher.no_more_jobs.remote())
+        return str(Searcher.FINISHED)
 
 
 class Follower(tune.Trainable):
@@ -86,19 +116,19 @@ class Follower(tune.Trainable):
         self._trial, self._index = trial_id, 0
 
 
-def search(dispatcher: Any, searcher: Searcher, num_trials: int, storage: Path) -> None:
+def search(dispatcher: Any, searcher: Searcher, scheduler: TrialScheduler | None, storage: Path) -> None:
     """Run Ray Tune until the searcher has no more trials and all have ended.
 
     Args:
         dispatcher: the study's `Dispatcher` actor.
         searcher: says which trials.
-        num_trials: how many at most.
+        scheduler: judges their epochs.
         storage: folder for Ray's own files.
     """
     follower = tune.with_parameters(Follower, dispatcher=dispatcher)
     tuner = tune.Tuner(
         tune.with_resources(follower, {"node:__internal_head__": 0.001}),
-        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=num_trials, reuse_actors=True),
+        tune_config=tune.TuneConfig(search_alg=searcher, scheduler=scheduler, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(storage),

@@ -1,21 +1,25 @@
 """A place where one trial at a time runs: starts worker groups, and decides what happens when one breaks off."""
 
 import pickle
+import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from study.errors import UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result
+from study.execute.holding import BEAT_SECONDS, Holding
 from study.execute.outcome import last_line, write_outcome
+from study.execute.purse import Purse
 from study.plan import Plan
 from study.results import ResultStore
 from study.schema import Status
@@ -33,14 +37,22 @@ class Slot:
         plan: the plan.
         store: where the ledger and the rows of failed trials go.
         capacity: what a trial holds.
+        purse: counts what is held.
         storage: folder for Ray's own files.
     """
 
     def __init__(
-        self, dispatcher: Any, work: ray.ObjectRef, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path
+        self,
+        dispatcher: Any,
+        work: ray.ObjectRef,
+        plan: Plan,
+        store: ResultStore,
+        capacity: Capacity,
+        purse: Purse,
+        storage: Path,
     ) -> None:
         self.dispatcher, self.work, self.plan, self.store = dispatcher, work, plan, store
-        self.capacity, self.storage = capacity, storage
+        self.capacity, self.purse, self.storage = capacity, purse, storage
         self.execution = plan.study.execution
         self.jobs = self.execution.jobs_per_group if self.execution.warm_groups else 1
 
@@ -54,60 +66,57 @@ class Slot:
         failed_starts = 0
         while ray.get(self.dispatcher.start_group.remote(group_id := uuid.uuid4().hex[:12])):
             started, error = time.time(), None
+            devices = self.capacity.devices
+            self.purse.hold(group_id, devices, started)
+            startup = Holding(self.store, f"{group_id}-startup", kind="startup", devices=devices, group_id=group_id)
+            joining = threading.Thread(target=self._end_startup, args=(group_id, startup), daemon=True)
+            joining.start()
             try:
                 run_group(group_id, self.dispatcher, self.work, self.capacity, self.jobs, self.storage)
             except Exception as caught:
                 # Whatever ended the group, its job goes on elsewhere.
                 error = caught
-            group, closed = ray.get(self.dispatcher.end_group.remote(group_id))
+            group, closing = ray.get(self.dispatcher.end_group.remote(group_id))
             free(group.placement_group)
+            joining.join()
             fault = group.fault or Fault("lost", _reason(error))
-            if closed:
-                fault = Fault("interrupted", "the study was interrupted")
+            if closing:
+                fault = Fault("interrupted", closing)
             if group.running is not None:
                 status = fault.kind if fault.kind in ("timeout", "interrupted") else "lost"
                 close_running(self.store, status, group.running.trial_id, now=time.time())
-            self._charge(group_id, started, error)
+            self.purse.release(group_id, self._charge(group_id, error))
             if fault.kind == "results":
                 raise UserError(fault.error)
             if group.running is not None:
                 self._settle(group.running, fault)
-            failed_starts = failed_starts + 1 if error and not group.jobs and not closed else 0
+            failed_starts = failed_starts + 1 if error and not group.jobs and not closing else 0
             if failed_starts > self.execution.max_retries:
                 raise RuntimeError(f"worker groups do not start: {fault.error}") from error
 
-    def _charge(self, group_id: str, started: float, error: Exception | None) -> None:
-        """Close the group's ledger: whatever it held that was no attempt of a trial is idle time of the study."""
+    def _end_startup(self, group_id: str, startup: Holding) -> None:
+        """Charge the start of a group until its workers are ready."""
+        # Should the dispatcher have died, the study ends with an error of its own.
+        with suppress(RayError):
+            held_since = ray.get(self.dispatcher.joined.remote(group_id))
+            startup.end("lost" if held_since is None else "completed", started=held_since)
+
+    def _charge(self, group_id: str, error: Exception | None) -> float:
+        """Close the group's ledger: whatever it held that was no attempt of a trial is idle time of the study.
+
+        Returns:
+            Device-seconds of the whole group.
+        """
         now = time.time()
         entries = {entry["entry_id"]: entry for entry in self.store.ledger() if entry["group_id"] == group_id}
-        startup = entries.get(f"{group_id}-startup")
-        blank = {
-            "trial_id": None,
-            "attempt": None,
-            "group_id": group_id,
-            "devices": self.capacity.devices,
-            "startup_seconds": 0.0,
-            "train_seconds": 0.0,
-            "eval_seconds": 0.0,
-            "hostname": None,
-        }
-        if startup is None:
-            self.store.write_ledger(
-                {
-                    **blank,
-                    "entry_id": f"{group_id}-startup",
-                    "kind": "startup",
-                    "started_at": datetime.fromtimestamp(started, UTC),
-                    "held_seconds": now - started,
-                    "status": "lost",
-                }
-            )
-            return
-        others = [entry for entry in entries.values() if entry["kind"] != "idle"]
-        held = now - startup["started_at"].timestamp() - sum(entry["held_seconds"] for entry in others)
-        idle = entries.get(f"{group_id}-idle", {**blank, "entry_id": f"{group_id}-idle", "kind": "idle"})
-        idle.setdefault("started_at", startup["started_at"])
-        self.store.write_ledger({**idle, "held_seconds": max(0.0, held), "status": "lost" if error else "completed"})
+        startup = entries[f"{group_id}-startup"]
+        if f"{group_id}-idle" in entries:
+            others = [entry for entry in entries.values() if entry["kind"] != "idle"]
+            held = now - startup["started_at"].timestamp() - sum(entry["held_seconds"] for entry in others)
+            idle = entries[f"{group_id}-idle"]
+            idle |= {"held_seconds": max(0.0, held), "status": "lost" if error else "completed"}
+            self.store.write_ledger(idle)
+        return sum(entry["devices"] * entry["held_seconds"] for entry in entries.values())
 
     def _settle(self, job: Job, fault: Fault) -> None:
         """Decide on a job that broke off: another attempt, or the trial's final row."""
@@ -131,11 +140,13 @@ class Slot:
 def close_running(store: ResultStore, status: str, trial_id: str | None = None, now: float | None = None) -> None:
     """Close the ledger entries, of one trial or of all, whose holder was killed.
 
-    They are charged up to `now`, seconds since the epoch, or else to the last time that the holder wrote them.
+    They are charged up to `now`, seconds since the epoch, or else to the latest that the holder can have lived: a beat
+    after it last wrote them.
     """
     for entry in store.ledger(trial_id):
         if entry["status"] == "running":
-            held = entry["held_seconds"] if now is None else now - entry["started_at"].timestamp()
+            since = (time.time() if now is None else now) - entry["started_at"].timestamp()
+            held = since if now is not None else min(since, entry["held_seconds"] + BEAT_SECONDS)
             store.write_ledger({**entry, "held_seconds": held, "status": status})
 
 

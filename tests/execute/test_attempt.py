@@ -13,8 +13,8 @@ from study.errors import UserError
 from study.events import EpochFinished, TrialEnded, TrialStarted
 from study.execute.attempt import run_attempt
 from study.execute.holding import Holding
-from study.execute.record import LAST, MODEL
-from study.results import cost
+from study.execute.verdict import Verdict
+from study.results import LAST, MODEL, cost
 
 CPU = torch.device("cpu")
 
@@ -158,8 +158,8 @@ def test_what_trying_again_would_not_mend_ends_the_trial(weighting, status, erro
 
 def test_a_trial_can_be_pruned_after_an_epoch(tmp_path, cache_dir):
     plan, store = open_study(tiny_study(), tmp_path, cache_dir)
-    answers = iter([False, True])
-    row = attempt(plan.trials[0], plan, store, should_stop=lambda: next(answers))
+    answers = iter([Verdict.GO_ON, Verdict.STOP])
+    row = attempt(plan.trials[0], plan, store, verdict=lambda: next(answers))
     assert (row["status"], row["epochs"]) == ("pruned", 2)
     assert "val_mota" in row
     assert store.read_checkpoint(plan.trials[0].trial_id, LAST) is None

@@ -1,14 +1,21 @@
 """The dispatcher's own logic, in this process: an actor's methods are coroutines like any others."""
 
 import asyncio
+import time
+from dataclasses import replace
 
 import pytest
 
 from study.execute.dispatcher import Dispatcher, Fault, Job
+from study.execute.verdict import Verdict
 
 
 def job(name, retry=0):
     return Job(name, attempt=retry + 1, retry=retry, trial=b"")
+
+
+def epoch(number):
+    return {"epoch": number, "done": False}
 
 
 def run(scenario):
@@ -127,13 +134,52 @@ def test_results_are_kept_until_the_last_has_been_read():
     run(scenario())
 
 
-def test_a_stopped_trial_hears_of_it_with_its_next_event():
+def test_a_judged_trial_waits_for_its_verdict():
     async def scenario():
         dispatcher = Dispatcher()
-        assert not await dispatcher.report(b"", "x", {"epoch": 1, "done": False})
-        await dispatcher.stop("x")
-        assert await dispatcher.report(b"", "x", {"epoch": 2, "done": False})
-        assert not await dispatcher.report(b"", "y", {"epoch": 2, "done": False})
+        waiting = asyncio.ensure_future(dispatcher.report(b"", "x", epoch(1), judged=True))
+        assert await is_waiting(waiting)
+        await dispatcher.judge("y", 1, True)
+        assert await is_waiting(waiting)
+        await dispatcher.judge("x", 1, False)
+        assert await waiting is Verdict.GO_ON
+        # After a restart the same epoch comes again, and is not judged a second time.
+        assert await dispatcher.report(b"", "x", epoch(1), judged=True) is Verdict.GO_ON
+        waiting = asyncio.ensure_future(dispatcher.report(b"", "x", epoch(2), judged=True))
+        assert await is_waiting(waiting)
+        await dispatcher.judge("x", 2, True)
+        assert await waiting is Verdict.STOP
+        assert await dispatcher.report(b"", "x", epoch(3)) is Verdict.GO_ON
+
+    run(scenario())
+
+
+def test_jobs_that_would_end_too_late_are_dropped():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a")
+        for name, seconds in (("long", 100.0), ("short", 1.0), ("unknown", None)):
+            await dispatcher.submit(replace(job(name), seconds=seconds))
+        await dispatcher.set_deadline(time.time() + 50)
+        assert await dispatcher.result("long", 0) == {"epoch": 0, "done": True, "status": None}
+        assert (await dispatcher.next_job("a", 0)).trial_id == "short"
+        await dispatcher.report(b"", "short", {"epoch": 1, "done": True})
+        assert (await dispatcher.next_job("a", 1)).trial_id == "unknown"
+
+    run(scenario())
+
+
+def test_a_trial_is_interrupted_when_its_next_epoch_would_end_too_late():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a")
+        await dispatcher.submit(job("x"))
+        await dispatcher.next_job("a", 0)
+        await asyncio.sleep(0.2)
+        assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.GO_ON
+        await dispatcher.set_deadline(time.time() + 0.3)
+        await asyncio.sleep(0.2)
+        assert await dispatcher.report(b"", "x", epoch(2)) is Verdict.INTERRUPT
 
     run(scenario())
 

@@ -1,0 +1,324 @@
+"""Search spaces: what a search may choose for the settings of a configuration, typed and without any searcher's terms.
+
+A space maps dotted keys of the configuration to dimensions. `Search` in `study.search_config` takes one.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import BaseModel, Field, PositiveFloat, model_validator
+
+from study.errors import UserError
+from study.frozen import Frozen
+
+
+class Draw(Protocol):
+    """What chooses: `optuna.Trial` has these methods."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = ...) -> float:
+        """A number of [low, high]."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = ...) -> int:
+        """A whole number of [low, high]."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of the choices."""
+
+
+class _Range(Frozen):
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:  # type: ignore[attr-defined]
+            raise ValueError(f"low {self.low} is not below high {self.high}")  # type: ignore[attr-defined]
+        return self
+
+
+class Uniform(_Range):
+    """A number of [low, high]; every one is as likely."""
+
+    kind: Literal["uniform"] = "uniform"
+    low: float
+    high: float
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `choose`."""
+        return {"": draw.suggest_float(name, self.low, self.high)}
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `parameters`."""
+        return {name: _number(value, self.low, self.high, name)}
+
+
+class LogUniform(_Range):
+    """A number of [low, high]; every order of magnitude is as likely."""
+
+    kind: Literal["log_uniform"] = "log_uniform"
+    low: PositiveFloat
+    high: PositiveFloat
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `choose`."""
+        return {"": draw.suggest_float(name, self.low, self.high, log=True)}
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `parameters`."""
+        return {name: _number(value, self.low, self.high, name)}
+
+
+class Integer(_Range):
+    """A whole number of [low, high]."""
+
+    kind: Literal["integer"] = "integer"
+    low: int
+    high: int
+    log: bool = False
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `choose`."""
+        return {"": draw.suggest_int(name, self.low, self.high, log=self.log)}
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+        """See `parameters`."""
+        return {name: int(_number(value, self.low, self.high, name))}
+
+
+class Weights(Frozen):
+    """Raw loss weights, for the key `weighting.loss_weights`: T numbers of [low, high], each log-uniform."""
+
+    kind: Literal["weights"] = "weights"
+    low: PositiveFloat = 0.1
+    high: PositiveFloat = 10.0
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `choose`."""
+        return {"": {task: draw.suggest_float(f"{name}.{task}", self.low, self.high, log=True) for task in tasks}}
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `parameters`."""
+        weights = _weights(value, tasks)
+        return {f"{name}.{task}": _number(weights[task], self.low, self.high, f"{name}.{task}") for task in tasks}
+
+
+class Simplex(Frozen):
+    """Ratios of loss weights, for the key `weighting.loss_weights`: T - 1 dimensions instead of T.
+
+    The network's optimiser is Adam's: the total scale of the loss changes next to nothing, so only ratios are searched,
+    those of every task to the first, log-uniform in [1 / ratio, ratio]. The weights come out with the sum T.
+    """
+
+    kind: Literal["simplex"] = "simplex"
+    ratio: Annotated[float, Field(gt=1)] = 10.0
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `choose`."""
+        first, *others = tasks
+        ratios = [1.0] + [
+            draw.suggest_float(f"{name}.{task}/{first}", 1 / self.ratio, self.ratio, log=True) for task in others
+        ]
+        return {"": dict(zip(tasks, normalized(ratios), strict=True))}
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `parameters`."""
+        weights = _weights(value, tasks)
+        first, *others = tasks
+        if not weights[first]:
+            raise UserError(f"{name}.{first} is 0, and the other weights are searched as ratios to it")
+        return {
+            f"{name}.{task}/{first}": _number(
+                weights[task] / weights[first], 1 / self.ratio, self.ratio, f"{name}.{task}/{first}"
+            )
+            for task in others
+        }
+
+
+class Option(Frozen):
+    """A value of a `Choice` that opens dimensions of its own: they are searched only where this value is chosen."""
+
+    value: Any
+    space: "Space" = {}
+
+
+class Choice(Frozen):
+    """One of several values: numbers, words, components such as `lwf.Config()`, or `Option`s."""
+
+    kind: Literal["choice"] = "choice"
+    values: Annotated[tuple[Option | Any, ...], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [self._label(i) for i in range(len(self.values))]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two values of a choice are {name}")
+        return self
+
+    def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `choose`."""
+        labels = [self._label(i) for i in range(len(self.values))]
+        chosen = labels.index(draw.suggest_categorical(name, labels))
+        point: dict[str, Any] = {"": self._value(chosen)}
+        for key, dimension in self._space(chosen).items():
+            for below, value in dimension.choose(draw, f"{key}[{labels[chosen]}]", tasks).items():
+                point[below or key] = value
+        return point
+
+    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+        """See `parameters`."""
+        for i in range(len(self.values)):
+            space = self._space(i)
+            if _fits(value, _plain(self._value(i)), name, space):
+                label = self._label(i)
+                found: dict[str, Any] = {name: label}
+                for key, dimension in space.items():
+                    inner = _at(value, key.removeprefix(f"{name}."))
+                    found |= dimension.parameters(inner, f"{key}[{label}]", tasks)
+                return found
+        raise UserError(f"{name}: {json.dumps(value)} is none of the values of the choice")
+
+    def _label(self, i: int) -> Any:
+        """What stands for the value in a searcher: itself if it is plain, a component's kind if that tells it apart."""
+        plain = _plain(self._value(i))
+        if not isinstance(plain, Mapping | list | tuple):
+            return plain
+        kinds = [_plain(self._value(k)) for k in range(len(self.values))]
+        kind = plain.get("kind") if isinstance(plain, Mapping) else None
+        if kind and sum(isinstance(other, Mapping) and other.get("kind") == kind for other in kinds) == 1:
+            return kind
+        return json.dumps(plain, sort_keys=True)
+
+    def _value(self, i: int) -> Any:
+        value = self.values[i]
+        return value.value if isinstance(value, Option) else value
+
+    def _space(self, i: int) -> "Space":
+        value = self.values[i]
+        return value.space if isinstance(value, Option) else {}
+
+
+Dimension = Annotated[Uniform | LogUniform | Integer | Weights | Simplex | Choice, Field(discriminator="kind")]
+Space = dict[str, Dimension]
+
+Option.model_rebuild()
+Choice.model_rebuild()
+
+
+def choose(space: Space, draw: Draw, tasks: Sequence[str]) -> dict[str, Any]:
+    """Choose a point of the space.
+
+    Args:
+        space: dimensions by dotted key.
+        draw: makes the choices, each under a name of its own.
+        tasks: names of the task losses, in order.
+
+    Returns:
+        Values by dotted key, as in `Study.points`; a component before its own settings.
+    """
+    point: dict[str, Any] = {}
+    for key, dimension in space.items():
+        for below, value in dimension.choose(draw, key, tasks).items():
+            point[below or key] = value
+    return point
+
+
+def parameters(space: Space, plain: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
+    """The choices that lead to a configuration, by name: the inverse of `choose`.
+
+    Args:
+        space: dimensions by dotted key.
+        plain: resolved configuration.
+        tasks: names of the task losses, in order.
+
+    Raises:
+        UserError: the configuration lies outside the space.
+    """
+    found: dict[str, Any] = {}
+    for key, dimension in space.items():
+        found |= dimension.parameters(_at(plain, key), key, tasks)
+    return found
+
+
+class Fixed:
+    """Makes the choices that are given, by name."""
+
+    def __init__(self, chosen: Mapping[str, Any]) -> None:
+        self._chosen = chosen
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
+        """The number given."""
+        return _number(self._take(name), low, high, name)
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
+        """The whole number given."""
+        return int(_number(self._take(name), low, high, name))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """The choice given."""
+        value = self._take(name)
+        if value not in choices:
+            raise UserError(f"{name}: {value!r} is none of {list(choices)}")
+        return value
+
+    def _take(self, name: str) -> Any:
+        if name not in self._chosen:
+            raise UserError(f"{name}: not chosen")
+        return self._chosen[name]
+
+
+def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
+    """Every combination of values by dotted key, as points of a study; the last axis runs fastest."""
+    return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+
+
+def normalized(weights: Sequence[float]) -> list[float]:
+    """Loss weights of the same ratios whose sum is their number."""
+    total = math.fsum(weights)
+    return [len(weights) * weight / total for weight in weights]
+
+
+def dimensions(space: Space) -> Iterator[tuple[str, Dimension]]:
+    """All dimensions with their keys, those of options too."""
+    for key, dimension in space.items():
+        yield key, dimension
+        for value in dimension.values if isinstance(dimension, Choice) else ():
+            if isinstance(value, Option):
+                yield from dimensions(value.space)
+
+
+def _number(value: Any, low: float, high: float, name: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise UserError(f"{name}: {value!r} is not a number")
+    # A ratio of two rounded weights may lie an ulp outside.
+    if not (low <= value <= high or math.isclose(value, low) or math.isclose(value, high)):
+        raise UserError(f"{name}: {value:g} is outside [{low:g}, {high:g}]")
+    return min(max(value, low), high)
+
+
+def _weights(value: Any, tasks: Sequence[str]) -> dict[str, float]:
+    """Loss weights by task; those that are not set are 1, as in `hwf`."""
+    if not isinstance(value, Mapping):
+        raise UserError(f"loss weights are {value!r}, expected one number for each of {', '.join(tasks)}")
+    return {task: value.get(task, 1.0) for task in tasks}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _at(plain: Any, key: str) -> Any:
+    """Value at a dotted key; None if there is none."""
+    for part in key.split("."):
+        if not isinstance(plain, Mapping):
+            return None
+        plain = plain.get(part)
+    return plain
+
+
+def _fits(value: Any, expected: Any, name: str, space: Space) -> bool:
+    """Whether a value is the expected one, but for the settings that the option's own space sets."""
+    if isinstance(value, Mapping) and isinstance(expected, Mapping):
+        free = {key.removeprefix(f"{name}.").partition(".")[0] for key in space}
+        return all(value.get(key) == expected.get(key) for key in {*value, *expected} - free)
+    return bool(value == expected)
