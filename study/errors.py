@@ -22,6 +22,10 @@ class CommandParser(argparse.ArgumentParser):
         raise UserError(f"{message}; see '{self.prog} --help'")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a study as Ctrl-C does."""
+
+
 class DivergedError(RuntimeError):
     """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
 

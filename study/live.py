@@ -1,5 +1,6 @@
 """What is seen while a study runs: a live table on a terminal, plain lines anywhere else."""
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.duration import show_duration
-from study.events import EpochFinished, Event, Note, Trial, TrialEnded, TrialStarted
+from study.events import EpochFinished, Event, Note, Trial, TrialDeclined, TrialEnded, TrialStarted
 from study.plan import Plan
 
 _RECENT = 8
@@ -31,9 +32,11 @@ class Display:
         self.plan = plan
         self.console = console
         self.started_at = time.monotonic()
-        self.left = {trial.trial_id: trial.configuration.train.epochs for trial in plan.missing}
+        self.left = {trial.trial_id: _epochs(trial) for trial in plan.missing}
+        self.known = {trial.trial_id for trial in plan.trials}
         self.epoch_seconds: list[float] = []
         self.ended = len(plan.done)
+        self.unsuggested = plan.total - len(plan.trials)
         self.running: dict[str, tuple[Trial, int, Text]] = {}
         self.recent: list[Text] = []
         self.best: tuple[float, str] | None = None
@@ -56,11 +59,15 @@ class Display:
         match event:
             case TrialStarted(trial, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
+                if trial.trial_id not in self.known:
+                    self.known.add(trial.trial_id)
+                    self.unsuggested -= 1
+                    self.left[trial.trial_id] = _epochs(trial)
                 self.running[trial.trial_id] = (trial, 0, Text("starting" + again))
                 self._say(trial, f"started{again}", keep=False)
             case EpochFinished(trial, epoch, epochs, metrics, seconds, weighting_status):
                 self.epoch_seconds.append(seconds)
-                self.left[trial.trial_id] = epochs - epoch
+                self.left[trial.trial_id] = (trial.until or epochs) - epoch
                 self._consider(metrics.get("val_mota"), trial)
                 figures = " ".join(
                     filter(
@@ -88,6 +95,9 @@ class Display:
                     f"{row.get('device_seconds') or 0:.0f} device-seconds",
                 ]
                 self._say(trial, ", ".join(filter(None, parts)), keep=True)
+            case TrialDeclined(trial):
+                self.left.pop(trial.trial_id, None)
+                self._say(trial, "not started: what is left of the budget would not suffice", keep=True)
             case Note(text):
                 self._show(Text(text), keep=True)
 
@@ -97,7 +107,8 @@ class Display:
         if not self.epoch_seconds:
             return "unknown"
         longest = max((self.left.get(trial_id, 0) for trial_id in self.running), default=0)
-        epochs = max(longest, sum(self.left.values()) / max(1, len(self.running)))
+        to_come = sum(self.left.values()) + max(0, self.unsuggested) * self.plan.study.train.epochs
+        epochs = max(longest, to_come / max(1, len(self.running)))
         return show_duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
 
     def _consider(self, mota: float | None, trial: Trial) -> None:
@@ -105,7 +116,7 @@ class Display:
             self.best = (mota, self.plan.label(trial))
 
     def _say(self, trial: Trial, text: str, *, keep: bool) -> None:
-        self._show(Text(f"[{trial.index + 1}/{len(self.plan.trials)}] {self.plan.label(trial)}: {text}"), keep=keep)
+        self._show(Text(f"[{trial.index + 1}/{self.plan.total}] {self.plan.label(trial)}: {text}"), keep=keep)
 
     def _show(self, line: Text, *, keep: bool) -> None:
         if not self.console.is_terminal:
@@ -114,7 +125,7 @@ class Display:
             self.recent = [*self.recent, line][-_RECENT:]
 
     def _render(self) -> RenderableType:
-        total = len(self.plan.trials)
+        total = self.plan.total
         elapsed = show_duration(time.monotonic() - self.started_at)
         best = f"   best val MOTA {self.best[0]:.3f} ({self.best[1]})" if self.best else ""
         heading = f"{self.plan.study.name}: {self.ended} of {total} trials   {elapsed} elapsed, ETA {self.eta}{best}"
@@ -123,6 +134,13 @@ class Display:
             bar = ProgressBar(total=trial.configuration.train.epochs, completed=epoch, width=16)
             table.add_row(f"{trial.index + 1}/{total}", self.plan.label(trial), bar, text)
         return Group(Text(heading, style="bold"), table, *self.recent)
+
+
+def _epochs(trial: Trial) -> int:
+    """Epochs that a trial which starts from nothing runs at most; one of a population begins where its parent ended."""
+    generation = trial.suggested.get("generation") if trial.suggested else None
+    epochs = trial.until or trial.configuration.train.epochs
+    return epochs if generation is None else math.ceil(epochs / generation)
 
 
 def _figures(metrics: Mapping[str, Any]) -> str:

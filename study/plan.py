@@ -75,6 +75,8 @@ class Plan:
 
     def label(self, trial: Trial) -> str:
         """A trial's configuration and seed in a few words, such as `cls=1 reg=0.1 seed=0`."""
+        if trial.suggested and "generation" in trial.suggested:  # its configuration is a whole schedule
+            return f"{label(trial.suggested, list(trial.suggested))} seed={trial.seed}"
         text = self.labels.get(trial.configuration_id)
         if text is None:
             text = label(flatten(trial.configuration.resolved()), self.varying)

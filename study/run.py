@@ -15,8 +15,10 @@ from rich.console import Console
 
 from study.commands import COMMANDS
 from study.config import Study, set_keys
-from study.errors import CommandParser, UserError
+from study.errors import CommandParser, Terminated, UserError
 from study.frozen import validate
+from study.search_config import Search
+from study.space import dimensions
 
 _EXAMPLES = """examples:
   python -m study.run hwf_grid
@@ -29,20 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if every trial finished, 1 if some did not, 2 after a mistake of the user, 130 after Ctrl-C.
+        0 if every trial finished, 1 if some did not, 2 after a mistake of the user, 130 or 143 after Ctrl-C or SIGTERM.
     """
     try:
         return _main(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(
             "interrupted: finished trials and the checkpoints of unfinished ones are kept; "
             "the same command goes on from there",
             file=sys.stderr,
         )
-        return 130
+        return 143 if isinstance(interrupt, Terminated) else 130
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -75,13 +77,18 @@ def _main(arguments: Sequence[str] | None) -> int:
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
-    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
-    if plan.missing:
+    if not plan.ended:
+        from study.claim import claimed
         from study.execute import run_study
         from study.live import Display
 
-        with Display(plan, store.trials(), console) as display:
-            run_study(plan, store, display)
+        display = Display(plan, store.trials(), console)
+        told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
+        with claimed(store, told, lambda: {"eta": display.eta}):
+            store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+            with display:
+                run_study(plan, store, display)
+        plan = make_plan(study, store, cache_dir=default_cache_dir())
     return 1 if show_outcome(plan, store, console) else 0
 
 
@@ -103,6 +110,8 @@ def override(study: Study, options: argparse.Namespace) -> Study:
         values["seeds"] = _seeds(options.seeds)
     if options.workers is not None:
         values["execution.workers"] = options.workers
+    if options.budget is not None:
+        values["execution.budget_device_seconds"] = options.budget
     for assignment in options.set:
         key, equals, text = assignment.partition("=")
         if not (key and equals):
@@ -113,12 +122,12 @@ def override(study: Study, options: argparse.Namespace) -> Study:
 
 
 def _refuse_varied(study: Study, key: str) -> None:
-    for i, point in enumerate(study.points):
-        for varied in point:
-            if f"{key}.".startswith(f"{varied}."):
-                raise UserError(
-                    f"--set {key}: points[{i}] of the study sets {varied} itself; change it in the study file"
-                )
+    varied = [(f"points[{i}]", name) for i, point in enumerate(study.points) for name in point]
+    if isinstance(study.search, Search):
+        varied += [("search.space", name) for name, _ in dimensions(study.search.space)]
+    for place, name in varied:
+        if f"{key}.".startswith(f"{name}."):
+            raise UserError(f"--set {key}: {place} of the study sets {name} itself; change it in the study file")
 
 
 def _value(text: str) -> Any:
@@ -157,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         add(f"--{split}", metavar="SEQ,...", help=f"{split} sequences, with frames if not all: NAME,NAME[1-240]")
     add("--seeds", metavar="N", help="how many seeds (3 means 0,1,2), or which ones (3,5,7)")
     add("--workers", type=int, metavar="N", help="workers of each trial")
+    add("--budget", metavar="TIME", help="device-hours that the study may cost in all, such as 2h or 45m: a hard cap")
     add("--rerun-changed", action="store_true", help="run finished trials of other code or packages again")
     return parser
 

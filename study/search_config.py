@@ -58,7 +58,8 @@ class Population(Frozen):
     and vary its loss weights; the others go on as they are. What comes out is a schedule of loss weights
     (`study.weighting.hwf_schedule`), and the best one runs again under the study's other seeds.
 
-    Deviation: generations are synchronous, so that what is tried depends on the seed and never on timing.
+    Deviations: generations are synchronous, so that what is tried depends on the seed and never on timing; a loss
+    weight varies by factor^u with u uniform in [-1, 1], not by one of two factors, which often leaves all ratios alike.
 
     Attributes:
         size: members.
@@ -67,7 +68,7 @@ class Population(Frozen):
         start: loss weights of the first members, by task.
         metric: by which members are compared, a validation metric.
         truncation: share of the members that is replaced by as many of the best.
-        factor: a varied loss weight is multiplied or divided by this, with even odds.
+        factor: by how much at most a varied loss weight is multiplied or divided.
         resample_probability: of drawing new loss weights from the space instead.
         sampler_seed: of draws and variations.
     """

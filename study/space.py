@@ -278,6 +278,19 @@ def normalized(weights: Sequence[float]) -> list[float]:
     return [len(weights) * weight / total for weight in weights]
 
 
+def num_points(space: Space) -> float:
+    """How many points a space has: infinitely many if one of its numbers is continuous."""
+    return math.prod(_num_values(dimension) for dimension in space.values())
+
+
+def _num_values(dimension: "Dimension") -> float:
+    if isinstance(dimension, Integer):
+        return dimension.high - dimension.low + 1
+    if isinstance(dimension, Choice):
+        return sum(num_points(value.space) if isinstance(value, Option) else 1 for value in dimension.values)
+    return math.inf
+
+
 def dimensions(space: Space) -> Iterator[tuple[str, Dimension]]:
     """All dimensions with their keys, those of options too."""
     for key, dimension in space.items():

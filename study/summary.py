@@ -7,9 +7,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from study.config import Study
 from study.plan import Plan
 from study.results import ResultStore, cost
 from study.schema import DONE
+from study.search_config import Population
 
 
 def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: bool) -> None:
@@ -28,7 +30,10 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
     known = [seconds for seconds in left if seconds is not None]
     predicted = f"{sum(known):,.0f} device-seconds" if len(known) == len(left) else "unknown"
     seeds = "" if len(plan.study.seeds) == 1 else f" ({len(plan.study.seeds)} seeds)"
-    _say(console, f"{plan.study.name}: {len(plan.trials)} trials{seeds}, {len(plan.done)} done, {len(left)} to run")
+    to_run = plan.total - len(plan.done)
+    _say(console, f"{plan.study.name}: {plan.total} trials{seeds}, {len(plan.done)} done, {to_run} to run")
+    if to_run > len(left):
+        _say(console, f"{to_run - len(left)} of them are not known yet: {_searched(plan.study)}")
     if left:
         _say(console, f"predicted cost: {predicted} ({plan.prediction_basis})")
     if plan.changed:
@@ -38,6 +43,17 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
             console,
             f"made by other code or packages ({differences}): {len(plan.changed)} of the finished trials; {what}",
         )
+
+
+def _searched(study: Study) -> str:
+    """Where the trials of a search come from, in words."""
+    search = study.search
+    if isinstance(search, Population):
+        return f"a population of {search.size} exchanges its best every {search.epochs_per_generation} epochs"
+    assert search is not None
+    return f"the sampler {search.sampler} suggests {search.num_configurations} configurations" + (
+        f", the best {search.finalists} run again under other seeds" if len(study.seeds) > 1 else ""
+    )
 
 
 def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
@@ -65,14 +81,21 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
         save(cost_vs_accuracy(rows), picture.address)
         _say(console, f"cost against accuracy: {picture}")
     statuses = dict(zip(rows["trial_id"], rows["status"], strict=True))
-    unfinished = [trial_id for trial_id in names if statuses.get(trial_id) not in DONE]
+    unfinished = plan.total - sum(statuses.get(trial_id) in DONE for trial_id in names)
     errors: dict[str, Any] = dict(zip(rows["trial_id"], rows["error"], strict=True))
     for trial_id in names:
         if (status := statuses.get(trial_id, "not run")) not in ("completed", "pruned"):
             error = f": {errors[trial_id]}" if isinstance(errors.get(trial_id), str) else ""
             log = f"; log: {store.log_path(trial_id)}" if store.log_path(trial_id).exists() else ""
             _say(console, f"{status}: {names[trial_id]} (trial {trial_id}){error}{log}")
-    return len(unfinished)
+    if unfinished > 0:
+        budget = plan.study.execution.budget_device_seconds
+        if budget is not None and cost(store.ledger())["device_seconds"] > 0.9 * budget:
+            more = "; more --budget goes on from here"
+        else:
+            more = "; the same command goes on"
+        _say(console, f"{unfinished} of {plan.total} trials have not finished{more}")
+    return max(0, unfinished)
 
 
 def _board(board: pd.DataFrame) -> Table:

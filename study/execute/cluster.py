@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import ray
 from filelock import FileLock, Timeout
 from ray._private.ray_logging import stdout_deduplicator
 
-from study.errors import UserError
+from study.errors import Terminated, UserError
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -75,7 +76,8 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
             if ours:
                 with _interrupts_wait():
                     _start(variables, storage)
-            yield storage
+            with _termination_interrupts():
+                yield storage
         finally:
             if ours:
                 with _interrupts_wait():
@@ -143,6 +145,23 @@ def _interrupts_wait() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if arrived:
             signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send, end a study in order; Ray's own handler aborts the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(*_: object) -> NoReturn:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from study.errors import UserError
 from study.events import Trial
 from study.search.members import RandomDraw, generations, num_generations, schedule
 from study.search_config import Population, Search
-from study.space import Fixed, choose, parameters
+from study.space import Fixed, choose, num_points, parameters
 
 _DRAWS = 64
 """Points drawn at random to learn what a space varies, and whether all of it is possible."""
@@ -126,7 +126,8 @@ def num_trials(study: Study) -> int:
     if isinstance(search, Population):
         return search.size * num_generations(study) + others
     assert search is not None
-    return search.num_configurations + min(search.finalists, search.num_configurations) * others
+    tried = int(min(search.num_configurations, num_points(search.space)))
+    return tried + min(search.finalists, tried) * others
 
 
 def _first_members(study: Study, search: Population) -> list[dict[str, float]]:

@@ -117,10 +117,7 @@ def _next(
         else:
             weights = _placed(
                 search,
-                {
-                    task: weight * (search.factor if draw.random() < 0.5 else 1 / search.factor)
-                    for task, weight in lineages[parent][-1].items()
-                },
+                {task: weight * search.factor ** draw.uniform(-1, 1) for task, weight in lineages[parent][-1].items()},
             )
         following.append(((*lineages[parent], weights), parent))
     return following

@@ -20,7 +20,7 @@ from study.search.metrics import better, is_figure
 from study.search.samplers import make_sampler
 from study.search.storage import Storage, quiet
 from study.search_config import Search
-from study.space import Fixed, choose
+from study.space import Fixed, choose, num_points
 
 _TRIAL_ID = "trial_id"
 _AGAIN = 200
@@ -62,6 +62,7 @@ class Suggestions:
         self._tried: set[str] = set()
         self._pending: list[Trial] = []
         self._exhausted = False
+        self._most = min(self._search.num_configurations, num_points(self._search.space))
         fresh = not self._optuna.trials
         adopted = self._reconcile(store.trials())
         if fresh and others:
@@ -74,7 +75,7 @@ class Suggestions:
     @property
     def ended(self) -> bool:
         """Whether as many configurations were suggested as the study file asks for."""
-        return self._exhausted or (not self._pending and len(self._tried) >= self._search.num_configurations)
+        return self._exhausted or (not self._pending and len(self._tried) >= self._most)
 
     def next(self) -> Trial | None:
         """A suggestion; those that were under way when the last run ended come first."""
