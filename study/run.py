@@ -77,6 +77,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
+    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
     if not plan.ended:
         from study.claim import claimed
         from study.execute import run_study
@@ -85,7 +86,6 @@ def _main(arguments: Sequence[str] | None) -> int:
         display = Display(plan, store.trials(), console)
         told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
         with claimed(store, told, lambda: {"eta": display.eta}):
-            store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
             with display:
                 run_study(plan, store, display)
         plan = make_plan(study, store, cache_dir=default_cache_dir())
