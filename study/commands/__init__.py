@@ -1,7 +1,9 @@
 """What `python -m study.run` does besides running studies: a module a command, with `main(arguments) -> exit code`.
 
-Every command takes the name of a study or a trial, and `--results` like a run.
+A command takes the name of a study or a trial, and `--results` like a run; `migrate` takes a folder.
 """
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "migrate": "migrate",
+}
 """Word on the command line to module of this room."""
