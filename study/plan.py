@@ -99,7 +99,7 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
         for index, (configuration, seed) in enumerate(pairs)
         for name in [configuration.configuration_id]
     )
-    rows = {row["trial_id"]: row for row in store.trials()}
+    rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in DONE]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
