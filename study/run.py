@@ -5,7 +5,6 @@ A few names are commands instead (`study.commands`): `python -m study.run status
 
 import argparse
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from study.commands import COMMANDS
-from study.config import Study, set_keys
+from study.config import Study, read_value, set_keys
 from study.errors import CommandParser, UserError
 from study.frozen import validate
 
@@ -107,7 +106,7 @@ def override(study: Study, options: argparse.Namespace) -> Study:
         key, equals, text = assignment.partition("=")
         if not (key and equals):
             raise UserError(f"--set {assignment}: expected KEY=VALUE, such as --set train.epochs=2")
-        values[key] = _value(text)
+        values[key] = read_value(text)
         _refuse_varied(study, key)
     return validate(Study, set_keys(study.model_dump(), values, "--set"), "--set") if values else study
 
@@ -119,13 +118,6 @@ def _refuse_varied(study: Study, key: str) -> None:
                 raise UserError(
                     f"--set {key}: points[{i}] of the study sets {varied} itself; change it in the study file"
                 )
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _seeds(text: str) -> list[int]:
