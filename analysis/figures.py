@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.leaderboard import leaderboard
+from analysis.leaderboard import IMPORTED, leaderboard
 from study.results import write_file
 
 _NUMBERED = 12
@@ -40,9 +40,13 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     of all the search's trials, failed ones too; for that is what finding it took.
 
     Args:
-        trials: rows of `trials` of one study, as `study.results.load` gives them.
+        trials: rows of `trials` of one study, as `study.results.load` gives them. Imported ones are kinds of their own;
+            those whose cost is unknown have no place here.
     """
+    trials = trials[trials["device_seconds"].notna()]
     board = leaderboard(trials)
+    board["weighting"] = _marked(board["weighting"], board["configuration"].str.endswith(IMPORTED))
+    trials = trials.assign(weighting=_marked(trials["weighting"], trials["imported_from"].notna()))
     kinds = list(dict.fromkeys(trials["weighting"]))
     colours = dict(zip(kinds, sns.color_palette("colorblind", len(kinds)), strict=True))
     with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 10, "axes.titlesize": 11}):
@@ -68,6 +72,10 @@ def save(figure: Figure, path: str | Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150)
     write_file(path, picture.getvalue())
+
+
+def _marked(weightings: pd.Series, imported: pd.Series) -> pd.Series:
+    return weightings.mask(imported, weightings + IMPORTED)
 
 
 def _draw_panel(axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: str, colours: dict[str, Colour]) -> None:

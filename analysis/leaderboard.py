@@ -22,6 +22,9 @@ COLUMNS = (
 )
 """Columns of the leaderboard."""
 
+IMPORTED = " (imported)"
+"""What names of imported rows end with."""
+
 
 def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     """Rank the configurations by their validation MOTA.
@@ -34,13 +37,15 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
         trials: rows of `trials`, as `study.results.load` gives them.
 
     Returns:
-        One row a configuration (of each study and data set), best first, indexed by rank from 1: study,
-        configuration_id, configuration (the settings that vary, in words), weighting, seeds, completed (how many seeds
-        did), means of validation and test metrics (fractions), val_mota_sd (sample standard deviation over completed
-        seeds), device_seconds (of all seeds, failed ones too) and status.
+        One row a configuration (of each study and data set; imported rows by themselves, and marked), best first,
+        indexed by rank from 1: study, configuration_id, configuration (the settings that vary, in words), weighting,
+        seeds, completed (how many seeds did), means of validation and test metrics (fractions), val_mota_sd (sample
+        standard deviation over completed seeds), device_seconds (of all seeds, failed ones too; NaN if one's is
+        unknown) and status.
     """
     settings = varying(trials)
-    groups = [group for _, group in trials.groupby(["study", "data_hash", "configuration_id"], sort=False)]
+    keys = ["study", "data_hash", "configuration_id", trials["imported_from"].notna()]
+    groups = [group for _, group in trials.groupby(keys, sort=False)]
     told = labels([group.iloc[0].to_dict() for group in groups], settings)
     board = pd.DataFrame([_line(group, text) for group, text in zip(groups, told, strict=True)], columns=list(COLUMNS))
     board["_partial"] = board["completed"] < board["seeds"]
@@ -48,6 +53,11 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     board = board.drop(columns="_partial").reset_index(drop=True)
     board.index = pd.RangeIndex(1, len(board) + 1, name="rank")
     return board
+
+
+def marked(text: str, group: pd.DataFrame) -> str:
+    """The name of a group of trials, with a mark if they were imported."""
+    return text + IMPORTED if group["imported_from"].notna().any() else text
 
 
 def varying(trials: pd.DataFrame) -> list[str]:
@@ -61,13 +71,13 @@ def _line(group: pd.DataFrame, text: str) -> dict[str, object]:
     return {
         "study": first["study"],
         "configuration_id": first["configuration_id"],
-        "configuration": text or first["weighting"],
+        "configuration": marked(text or first["weighting"], group),
         "weighting": first["weighting"],
         "seeds": len(group),
         "completed": len(completed),
         **{name: completed[name].astype(float).mean(skipna=False) for name in MEANS},
         "val_mota_sd": completed["val_mota"].astype(float).std(skipna=False),
-        "device_seconds": group["device_seconds"].sum(),
+        "device_seconds": group["device_seconds"].sum(skipna=False),
         "status": _status(group["status"]),
     }
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.leaderboard import varying
+from analysis.leaderboard import marked, varying
 from study.collapse import WEIGHTING_STATUSES
 from study.results import labels
 
@@ -36,21 +36,21 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
         trials: rows of `trials`, as `study.results.load` gives them.
 
     Returns:
-        One row a method (of each study and data set), best validation MOTA first, indexed by rank from 1: study,
-        method, chosen (the searched settings), configurations and trials tried, seeds of the chosen one, means of its
-        metrics (fractions) with sample standard deviations (`_sd`) over seeds, device_seconds of all trials,
-        weighting_status (how many of all trials ended with vanished or one-sided loss weights). A method without a
-        completed configuration has no figures and stands last.
+        One row a method (of each study and data set; imported rows by themselves, and marked), best validation MOTA
+        first, indexed by rank from 1: study, method, chosen (the searched settings), configurations and trials tried,
+        seeds of the chosen one, means of its metrics (fractions) with sample standard deviations (`_sd`) over seeds,
+        device_seconds of all trials (NaN if one's is unknown), weighting_status (how many of all trials ended with
+        vanished or one-sided loss weights). A method without a completed configuration has no figures and stands last.
     """
     settings = varying(trials)
     searched = [name for name in settings if name in SEARCHED or name.startswith(tuple(f"{s}." for s in SEARCHED))]
     options = [name for name in settings if name.startswith("weighting.") and name not in searched]
-    keys = ["study", "data_hash", "weighting", *options]
+    keys = ["study", "data_hash", "weighting", *options, trials["imported_from"].notna()]
     groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
     firsts = [group.iloc[0].to_dict() for group in groups]
     names = labels(firsts, options)
     lines = [
-        _line(group, name.removeprefix("weighting=") or group["weighting"].iloc[0], searched)
+        _line(group, marked(name.removeprefix("weighting=") or group["weighting"].iloc[0], group), searched)
         for group, name in zip(groups, names, strict=True)
     ]
     table = pd.DataFrame(lines, columns=list(COLUMNS))
@@ -70,7 +70,7 @@ def _line(group: pd.DataFrame, name: str, searched: list[str]) -> dict[str, obje
         "method": name,
         "configurations": group["configuration_id"].nunique(),
         "trials": len(group),
-        "device_seconds": group["device_seconds"].sum(),
+        "device_seconds": group["device_seconds"].sum(skipna=False),
         "weighting_status": _statuses(group["weighting_status"]),
     }
     if not candidates:

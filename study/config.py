@@ -244,6 +244,10 @@ class Configuration(Frozen):
         return digest(self.resolved())
 
 
+StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""A name that is also that of a folder."""
+
+
 class Study(Frozen):
     """A study file's `STUDY`: a base configuration, the points to try or a search for them, and seeds.
 
@@ -251,7 +255,7 @@ class Study(Frozen):
     A `search` suggests points instead. `early_stopping` ends trials that fall behind; they keep their rows.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: StudyName
     description: str
     data: Data = Data()
     tracker: Tracker
@@ -297,6 +301,14 @@ def digest(plain: Any) -> str:
 def trial_id(configuration_id: str, seed: int, data_hash: str) -> str:
     """Name of a trial: hash of its configuration, seed and the data it reads."""
     return digest([configuration_id, seed, data_hash])
+
+
+def read_value(text: str) -> Any:
+    """The plain value of a setting given as text: JSON, or else the text itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def set_keys(base: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:

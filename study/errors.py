@@ -30,8 +30,8 @@ class DivergedError(RuntimeError):
     """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The closing words of an error about an unknown name: the nearest known one, or all of them."""
+def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The closing words of an error about an unknown name: the nearest known one, else all or other words."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+    return f"did you mean {close[0]!r}?" if close else otherwise or f"known: {', '.join(known) or 'none'}"

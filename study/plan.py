@@ -110,7 +110,7 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     _refuse_misfits(configurations, places)
     _refuse_other_trackers(configurations, places)
     splits = read_splits(study.data, cache_dir)
-    rows = {row["trial_id"]: row for row in store.trials()}
+    rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     if study.search is None:
         trials = _planned(configurations, study.seeds, splits.data_hash)
     else:

@@ -172,12 +172,12 @@ def load(path: str | Path, table: Table = "trials", *, arrow: bool = False) -> A
         UserError: no results there, an unreadable file, or one of another schema version.
     """
     root = open_folder(path)
-    parents = [folder for folder in (root, *(root / name for name in root.folders())) if table in folder.folders()]
-    if not parents:
+    folders = table_folders(root, table)
+    if not folders:
         raise UserError(
             f"{path}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
         )
-    files = [f"{folder.path}/{table}/{name}" for folder in parents for name in (folder / table).names(".parquet")]
+    files = [f"{folder.path}/{name}" for folder in folders for name in folder.names(".parquet")]
     if table == "trials":
         dataset = ds.dataset(_with_settings([_read(root, file) for file in files]))
     else:
@@ -185,6 +185,12 @@ def load(path: str | Path, table: Table = "trials", *, arrow: bool = False) -> A
             _read(root, file, rows=False)
         dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
     return dataset if arrow else dataset.to_table().to_pandas()
+
+
+def table_folders(root: Folder, table: Table) -> list[Folder]:
+    """Folders of a table at `root`, which is the folder of one study or holds those of several."""
+    studies = (root, *(root / name for name in root.folders()))
+    return [folder / table for folder in studies if table in folder.folders()]
 
 
 def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
@@ -204,7 +210,7 @@ def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _read(root: Folder, path: str, *, rows: bool = True) -> pa.Table | None:
     with root.filesystem.open_input_file(path) as source:
-        file = _open(source, path)
+        file = _open(source, f"{root}{path.removeprefix(root.path)}")
         return file.read() if rows else None
 
 
@@ -230,14 +236,29 @@ def _open(source: Any, where: str) -> pq.ParquetFile:
     Raises:
         UserError: not a Parquet file, or of another schema version.
     """
+    file, found = open_any_version(source, where)
+    if found < SCHEMA_VERSION:
+        raise UserError(
+            f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "
+            f"'python -m study.run migrate {where.rsplit('/', 2)[0]}' brings it to that"
+        )
+    return file
+
+
+def open_any_version(source: Any, where: str) -> tuple[pq.ParquetFile, int]:
+    """Open a Parquet file of this or an older schema version, and say of which.
+
+    Raises:
+        UserError: not a Parquet file, or of a newer schema version, or of none.
+    """
     try:
         file = pq.ParquetFile(source)
     except pa.ArrowInvalid:
         raise UserError(f"{where}: not a readable Parquet file; delete it, and its trial runs again") from None
     found = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
-    if found != str(SCHEMA_VERSION):
+    if not found.isdecimal() or int(found) > SCHEMA_VERSION:
         raise UserError(
             f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "
             "read it with the code that wrote it, or give another --results folder"
         )
-    return file
+    return file, int(found)

@@ -5,7 +5,6 @@ A few names are commands instead (`study.commands`): `python -m study.run status
 
 import argparse
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from study.commands import COMMANDS
-from study.config import Study, set_keys
+from study.config import Study, read_value, set_keys
 from study.errors import CommandParser, Terminated, UserError
 from study.frozen import validate
 from study.search_config import Search
@@ -85,9 +84,8 @@ def _main(arguments: Sequence[str] | None) -> int:
 
         display = Display(plan, store.trials(), console)
         told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
-        with claimed(store, told, lambda: {"eta": display.eta}):
-            with display:
-                run_study(plan, store, display)
+        with claimed(store, told, lambda: {"eta": display.eta}), display:
+            run_study(plan, store, display)
         plan = make_plan(study, store, cache_dir=default_cache_dir())
     return 1 if show_outcome(plan, store, console) else 0
 
@@ -116,7 +114,7 @@ def override(study: Study, options: argparse.Namespace) -> Study:
         key, equals, text = assignment.partition("=")
         if not (key and equals):
             raise UserError(f"--set {assignment}: expected KEY=VALUE, such as --set train.epochs=2")
-        values[key] = _value(text)
+        values[key] = read_value(text)
         _refuse_varied(study, key)
     return validate(Study, set_keys(study.model_dump(), values, "--set"), "--set") if values else study
 
@@ -128,13 +126,6 @@ def _refuse_varied(study: Study, key: str) -> None:
     for place, name in varied:
         if f"{key}.".startswith(f"{name}."):
             raise UserError(f"--set {key}: {place} of the study sets {name} itself; change it in the study file")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _seeds(text: str) -> list[int]:

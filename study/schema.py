@@ -93,7 +93,7 @@ _EPOCH = _identity("epoch", "epoch, from 1", INTEGER, "count")
 _TRIALS = [
     *_TRIAL,
     _identity("configuration_id", "hash of the resolved configuration, without seed"),
-    _identity("seed", "seed of initialisation, data order and augmentation", INTEGER),
+    _identity("seed", "seed of initialisation, data order and augmentation; -1 if an imported row lacks it", INTEGER),
     _identity("data_hash", "hash of the annotations and images that were read"),
     _column("weighting", TEXT, "", "kind of the weighting"),
     _column("objective", TEXT, "", "name of the objective"),

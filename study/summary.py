@@ -57,7 +57,7 @@ def _searched(study: Study) -> str:
 
 
 def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
-    """Show the leaderboard, the cost and where the picture is; name the trials that did not finish.
+    """Show the leaderboard, imported rows included, the cost and where the picture is; name unfinished trials.
 
     Returns:
         How many trials of the plan have not finished.
@@ -69,14 +69,14 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
 
     names = {trial.trial_id: plan.label(trial) for trial in plan.trials}
     rows = load(store.folder.address)
-    rows = rows[rows["trial_id"].isin(names)]
+    rows = rows[rows["trial_id"].isin(names) | rows["imported_from"].notna()]
     console.print(_board(leaderboard(rows)))
     by_method = methods(rows)
     if 1 < len(by_method) < rows["configuration_id"].nunique():
         _say(console, "by method, each with the settings that its search chose, at the cost of the whole search:")
         console.print(_methods(by_method))
     _say(console, _cost(store.ledger()))
-    if len(rows):
+    if rows["device_seconds"].notna().any():
         picture = store.folder / "cost_vs_accuracy.png"
         save(cost_vs_accuracy(rows), picture.address)
         _say(console, f"cost against accuracy: {picture}")
@@ -148,7 +148,7 @@ def _fraction(value: float) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:,.0f}"
+    return "unknown" if value is None or math.isnan(value) else f"{value:,.0f}"
 
 
 def _say(console: Console, text: str) -> None:

@@ -1,7 +1,11 @@
 """What `python -m study.run` does besides running studies: a module a command, with `main(arguments) -> exit code`.
 
-Every command takes the name of a study or a trial, and `--results` like a run.
+A command takes the name of a study or a trial, and `--results` like a run; `migrate` takes a folder.
 """
 
-COMMANDS: dict[str, str] = {"status": "status"}
+COMMANDS: dict[str, str] = {
+    "import": "import_runs",
+    "migrate": "migrate",
+    "status": "status",
+}
 """Word on the command line to module of this room."""
