@@ -68,6 +68,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class TrialPaused:
+    """A trial fell behind the others. It may go on later; if it does not, its row stays as it is."""
+
+    trial: Trial
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TrialDeclined:
     """A trial was not started: it could not have finished inside the budget."""
 
@@ -81,5 +89,5 @@ class Note:
     text: str
 
 
-Event = TrialStarted | EpochFinished | TrialEnded | TrialDeclined | Note
+Event = TrialStarted | EpochFinished | TrialEnded | TrialPaused | TrialDeclined | Note
 OnEvent = Callable[[Event], None]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.duration import show_duration
-from study.events import EpochFinished, Event, Note, Trial, TrialDeclined, TrialEnded, TrialStarted
+from study.events import EpochFinished, Event, Note, Trial, TrialDeclined, TrialEnded, TrialPaused, TrialStarted
 from study.plan import Plan
 
 _RECENT = 8
@@ -95,6 +95,10 @@ class Display:
                     f"{row.get('device_seconds') or 0:.0f} device-seconds",
                 ]
                 self._say(trial, ", ".join(filter(None, parts)), keep=True)
+            case TrialPaused(trial, row):
+                self.running.pop(trial.trial_id, None)
+                self.left.pop(trial.trial_id, None)
+                self._say(trial, f"paused at epoch {row['epochs']}, {_figures(row)}", keep=False)
             case TrialDeclined(trial):
                 self.left.pop(trial.trial_id, None)
                 self._say(trial, "not started: what is left of the budget would not suffice", keep=True)

@@ -18,6 +18,7 @@ from study.results import ResultStore, differing, flatten, label, labels
 from study.schema import DONE
 from study.search.known import known_trials, num_trials, possible_configurations
 from study.search.metrics import refuse_unknown_metrics
+from study.search.promotion import paused_trials
 from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Plan:
         cache_dir: folder of decoded frames.
         trials: configurations times seeds; every configuration's first seed comes before any second one. Of a search
             those that are known: starting points, and what has rows.
+        paused: ids of trials that early stopping has paused, and may let go on.
         total: how many trials the study comes to; more than there are `trials` if a search has yet to suggest some.
         done: ids of trials that need not run.
         varying: dotted keys of the settings that differ between configurations.
@@ -54,6 +56,7 @@ class Plan:
     splits: "Splits"
     cache_dir: Path
     trials: tuple[Trial, ...]
+    paused: frozenset[str]
     total: int
     done: frozenset[str]
     varying: tuple[str, ...]
@@ -118,14 +121,21 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     total = len(trials) if study.search is None else max(len(trials), num_trials(study))
     # Without early stopping, and outside of a population, a trial that was stopped has not run its course.
     stands = DONE if study.early_stopping or study.search else DONE - {"pruned"}
-    finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in stands]
+    paused = paused_trials(study, rows.values(), store)
+    finished = [
+        trial
+        for trial in trials
+        if rows.get(trial.trial_id, {}).get("status") in stands and trial.trial_id not in paused
+    ]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()
     done = frozenset(trial.trial_id for trial in finished) - restart
     named = {trial.configuration_id: flatten(trial.configuration.resolved()) for trial in trials}
     told = dict(zip(named, labels(list(named.values()), varying), strict=True))
-    return Plan(study, splits, cache_dir, trials, total, done, varying, told, predicted, basis, changed, restart)
+    return Plan(
+        study, splits, cache_dir, trials, paused, total, done, varying, told, predicted, basis, changed, restart
+    )
 
 
 def _planned(configurations: Sequence[Configuration], seeds: Sequence[int], data_hash: str) -> tuple[Trial, ...]:

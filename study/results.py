@@ -83,6 +83,11 @@ class ResultStore:
         """All rows of `trials`, by trial_id."""
         return self._read_all("trials")
 
+    def trial(self, trial_id: str) -> dict[str, Any]:
+        """The row of `trials` of a trial that has one."""
+        (row,) = self._read_all("trials", f"{trial_id}.")
+        return row
+
     def write_rows(self, table: RowTable, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace a trial's rows of a table by these, which hold the earlier ones too.
 
@@ -112,6 +117,10 @@ class ResultStore:
     def read_checkpoint(self, trial_id: str, name: str) -> bytes | None:
         """A state of a trial, or None."""
         return (self.folder / "checkpoints" / trial_id).read(f"{name}.pt")
+
+    def has_checkpoint(self, trial_id: str, name: str) -> bool:
+        """Whether there is a state of a trial."""
+        return f"{name}.pt" in (self.folder / "checkpoints" / trial_id).names(".pt")
 
     def delete_checkpoint(self, trial_id: str, name: str) -> None:
         """Remove a state of a trial, if there is one."""

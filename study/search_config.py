@@ -92,16 +92,23 @@ class Population(Frozen):
 
 
 class ASHA(Frozen):
-    """Asynchronous successive halving (Li et al. 2020), as Ray Tune has it: stops trials, promotes by letting go on.
+    """Asynchronous successive halving (Li et al. 2020).
 
-    At `grace_epochs`, and at every `reduction_factor` times as many, a trial stops unless it is among the best
-    1 / reduction_factor of those that came so far.
+    At `grace_epochs`, and at every `reduction_factor` times as many, a trial pauses unless it is among the best
+    1 / reduction_factor of those that came so far. It goes on from its checkpoint as soon as it is.
+
+    Attributes:
+        metric: validation metric.
+        grace_epochs: epochs that every trial gets.
+        reduction_factor: one of so many goes on.
+        promote: False stops trials for good instead, as Ray Tune's ASHA does; the first to come then always go on.
     """
 
     kind: Literal["asha"] = "asha"
     metric: str = "val_mota"
     grace_epochs: PositiveInt = 1
     reduction_factor: Annotated[float, Field(gt=1)] = 3.0
+    promote: bool = True
 
 
 class Median(Frozen):

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 from study.errors import DivergedError, UserError
-from study.events import OnEvent, Trial, TrialEnded, TrialStarted
+from study.events import OnEvent, Trial, TrialEnded, TrialPaused, TrialStarted
 from study.execute.holding import Holding
 from study.execute.record import Record
 from study.execute.verdict import Verdict
@@ -89,7 +89,7 @@ def run_attempt(
                 record.keep_rows(until=resume["epoch"])
                 _log.info("goes on after epoch %d", resume["epoch"])
             report(TrialStarted(trial, attempt))
-            row = None
+            row, decision = None, Verdict.GO_ON
             for result in _train(trial, plan, device, resume):
                 if isinstance(result, EpochResult):
                     report(record.epoch(result))
@@ -102,7 +102,7 @@ def run_attempt(
                 else:
                     row = record.end(result.status, result.error)
             assert row is not None
-            report(TrialEnded(trial, row))
+            report(TrialPaused(trial, row) if decision is Verdict.PAUSE else TrialEnded(trial, row))
             return row
         except BaseException as error:
             _log.error("attempt %d broke off", attempt, exc_info=error)

@@ -84,7 +84,7 @@ class Dispatcher:
         self._groups: dict[str, GroupState] = {}
         self._events: list[bytes] = []
         self._results: dict[str, list[dict[str, Any]]] = {}
-        self._judged: dict[str, tuple[int, bool]] = {}
+        self._judged: dict[str, tuple[int, Verdict]] = {}
         self._reported_at: dict[str, float] = {}
         self._deadline = math.inf
         self._complete = False
@@ -95,7 +95,11 @@ class Dispatcher:
 
     async def submit(self, job: Job, *, first: bool = False) -> bool:
         """Queue a job; a retry comes before the others. Returns whether jobs are still taken."""
-        self._queue.appendleft(job) if first else self._queue.append(job)
+        if first:
+            self._queue.appendleft(job)
+        else:
+            self._results.pop(job.trial_id, None)  # of before it paused
+            self._queue.append(job)
         await self._notify()
         return not self._closed
 
@@ -122,9 +126,9 @@ class Dispatcher:
             results[:] = [result]
         return result
 
-    async def judge(self, trial_id: str, epoch: int, stop: bool) -> None:
+    async def judge(self, trial_id: str, epoch: int, verdict: Verdict) -> None:
         """What an early stopping says of a trial after an epoch."""
-        self._judged[trial_id] = (epoch, stop)
+        self._judged[trial_id] = (epoch, verdict)
         await self._notify()
 
     # For worker groups.
@@ -181,9 +185,10 @@ class Dispatcher:
         epoch_seconds = now - self._reported_at.get(trial_id, now)
         self._reported_at[trial_id] = now
         if judged:
-            await self._wait(lambda: self._judged.get(trial_id, (0, False))[0] >= result["epoch"])
-            if self._judged.get(trial_id, (0, False))[1]:
-                return Verdict.STOP
+            await self._wait(lambda: self._judged.get(trial_id, (0, None))[0] >= result["epoch"])
+            epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
+            if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
+                return verdict
         return Verdict.INTERRUPT if time.time() + _MARGIN * epoch_seconds > self._deadline else Verdict.GO_ON
 
     async def fault(self, group_id: str, fault: Fault) -> None:

@@ -18,7 +18,7 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 from ray.util.placement_group import get_current_placement_group, remove_placement_group
 
 from study.errors import UserError
-from study.events import EpochFinished, Event, TrialEnded
+from study.events import EpochFinished, Event, TrialEnded, TrialPaused
 from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
 from study.execute.holding import Holding
@@ -168,11 +168,12 @@ def tune_result(event: Event) -> dict[str, Any]:
     """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them."""
     if isinstance(event, EpochFinished):
         return {"epoch": event.epoch, "done": False, **event.metrics}
-    if isinstance(event, TrialEnded):
+    if isinstance(event, TrialEnded | TrialPaused):
         figures = {
             name: value for name, value in event.row.items() if name.startswith(("val_", "test_", "device_seconds"))
         }
-        return {"epoch": event.row["epochs"], "done": True, "status": event.row["status"], **figures}
+        status = "paused" if isinstance(event, TrialPaused) else event.row["status"]
+        return {"epoch": event.row["epochs"], "done": True, "status": status, **figures}
     return {}
 
 

@@ -3,9 +3,8 @@
 import pickle
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,20 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.events import Note, OnEvent, Trial
+from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.capacity import Capacity, find_capacity
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.purse import Purse
 from study.execute.search import ProposedTrials, search
 from study.execute.slot import Slot, close_running
-from study.execute.stopping import Judge, earlier_results
+from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
+from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.results import ResultStore, cost
-from study.search.proposer import Proposer, make_proposer
+from study.results import LAST, ResultStore, cost
+from study.search.promotion import Rungs
+from study.search.proposers import make_proposer
+from study.search_config import ASHA
 
 _LOOK_SECONDS = 1.0
 """How often the driver looks at its threads and at the budget while there are no events."""
@@ -56,42 +58,44 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         capacity = find_capacity(plan.study.execution, nodes)
         for trial_id in plan.restart:  # only now that the study can really start
             store.discard(trial_id)
-        notes: list[str] = []
-        proposer = make_proposer(plan.study, plan.splits.data_hash, plan.missing, store, notes.append)
-        with closing(proposer):
-            _Run(plan, store, capacity, storage, proposer, notes).run(on_event)
+        _Run(plan, store, capacity, storage).run(on_event)
 
 
 class _Run:
     """The parts of a running study."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        store: ResultStore,
-        capacity: Capacity,
-        storage: Path,
-        proposer: Proposer,
-        notes: list[str],
-    ) -> None:
-        self.plan, self.store, self.capacity, self.notes = plan, store, capacity, notes
-        execution = plan.study.execution
-        ledger = store.ledger()
+    def __init__(self, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path) -> None:
+        self.plan, self.store, self.capacity = plan, store, capacity
+        study = plan.study
         slots = min(capacity.slots, plan.total - len(plan.done))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
             .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
-            .remote(execution.trial_timeout_seconds)
+            .remote(study.execution.trial_timeout_seconds)
         )
-        self.purse = Purse(execution.budget_device_seconds, cost(ledger)["device_seconds"], slots * capacity.devices)
-        # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
-        most = slots + 1 if plan.study.search is None else slots
-        attempts = Counter(entry["trial_id"] for entry in ledger if entry["kind"] == "attempt")
-        searcher = ProposedTrials(self.dispatcher, proposer, attempts, most, self._job)
-        work = ray.put((plan, store))
+        spent = cost(store.ledger())["device_seconds"]
+        self.purse = Purse(study.execution.budget_device_seconds, spent, slots * capacity.devices)
+        self.notes: list[str] = []
         self.judged: set[str] = set()
-        judge = self._judge()
+        rungs = None
+        if isinstance(study.early_stopping, ASHA) and study.early_stopping.promote:
+            rungs = Rungs(study.early_stopping, study.train.epochs)
+        judge = self._judge(rungs)
+        self.proposer = make_proposer(
+            study,
+            plan.splits.data_hash,
+            plan.missing,
+            store,
+            note=self.notes.append,
+            rungs=rungs,
+            paused=plan.paused,
+            settle=self._settle,
+        )
+        # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
+        most = slots + 1 if study.search is None and rungs is None else slots
+        searcher = ProposedTrials(self.dispatcher, self.proposer, most, self._job)
+        work = ray.put((plan, store))
         self.search = _Thread(lambda: search(self.dispatcher, searcher, judge, storage))
         self.slots = [
             _Thread(Slot(self.dispatcher, work, plan, store, capacity, self.purse, storage).run) for _ in range(slots)
@@ -116,6 +120,7 @@ class _Run:
                 ray.get(self.dispatcher.close.remote())
             for thread in threads:
                 thread.join(_END_SECONDS)
+            self.proposer.close()
             close_running(self.store, "interrupted")
             ray.kill(self.dispatcher)
 
@@ -137,7 +142,8 @@ class _Run:
         if time.time() > deadline:
             ray.get(self.dispatcher.close.remote("the budget is spent"))
 
-    def _job(self, trial: Trial, attempt: int) -> Job:
+    def _job(self, trial: Trial) -> Job:
+        attempt = len(self.store.ledger(trial.trial_id)) + 1
         predicted = self.plan.predicted_device_seconds.get(trial.trial_id)
         seconds = None if predicted is None else predicted / self.capacity.devices
         if judged := self._is_judged(trial):
@@ -149,14 +155,24 @@ class _Run:
         study = self.plan.study
         return study.early_stopping is not None and (study.search is None or trial.seed == study.seeds[0])
 
-    def _judge(self) -> Judge | None:
+    def _judge(self, rungs: Rungs | None) -> Judge | None:
+        """What judges epochs, with all that earlier runs know."""
         study = self.plan.study
         if study.early_stopping is None:
             return None
-        judge = Judge(study.early_stopping, study.train.epochs, self.dispatcher, self.judged.__contains__)
+        rule: Rule = rungs.judge if rungs is not None else TuneRule(study.early_stopping, study.train.epochs)
         known = [trial.trial_id for trial in self.plan.trials if self._is_judged(trial)]
-        judge.recall(earlier_results(self.store, known))
-        return judge
+        for result in earlier_results(self.store, known):
+            rule(*result)
+        otherwise = Verdict.STOP if rungs is None else Verdict.PAUSE
+        return Judge(rule, otherwise, self.dispatcher, self.judged.__contains__)
+
+    def _settle(self, trial: Trial) -> Mapping[str, Any]:
+        """End a paused trial for good."""
+        self.store.delete_checkpoint(trial.trial_id, LAST)
+        row = self.store.trial(trial.trial_id)
+        ray.get(self.dispatcher.report.remote(pickle.dumps(TrialEnded(trial, row)), trial.trial_id, {}))
+        return row
 
 
 class _Thread(threading.Thread):

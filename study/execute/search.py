@@ -6,7 +6,7 @@ actor nor its start costs device time.
 """
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,19 @@ class ProposedTrials(Searcher):
     Args:
         dispatcher: the study's `Dispatcher` actor.
         proposer: says which trials.
-        attempts: earlier attempts, by trial_id.
         most: trials under way at once.
-        job_of: the job of a trial's attempt of this number.
+        job_of: the next job of a trial.
     """
 
     def __init__(
         self,
         dispatcher: Any,
         proposer: Proposer,
-        attempts: Mapping[str, int],
         most: int,
-        job_of: Callable[[Trial, int], Job],
+        job_of: Callable[[Trial], Job],
     ) -> None:
         super().__init__()
-        self._dispatcher, self._proposer, self._attempts = dispatcher, proposer, attempts
+        self._dispatcher, self._proposer = dispatcher, proposer
         self._most, self._job_of = most, job_of
         self._under_way: dict[str, Trial] = {}
         self._finished = False
@@ -55,9 +53,7 @@ class ProposedTrials(Searcher):
         if trial is None:
             return self._finish() if self._proposer.ended and not self._under_way else None
         self._under_way[trial_id] = trial
-        open_for_more = ray.get(
-            self._dispatcher.submit.remote(self._job_of(trial, self._attempts.get(trial.trial_id, 0) + 1))
-        )
+        open_for_more = ray.get(self._dispatcher.submit.remote(self._job_of(trial)))
         if self._proposer.ended:
             ray.get(self._dispatcher.no_more_jobs.remote())
         self._finished = not open_for_more

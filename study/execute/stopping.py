@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
+from study.execute.verdict import Verdict
 from study.results import ResultStore
 from study.search.metrics import better
 from study.search_config import ASHA, EarlyStopping
@@ -19,52 +20,66 @@ class _Named:
     trial_id: str
 
 
+Rule = Callable[[str, int, Mapping[str, Any]], bool]
+"""Whether a trial goes on, by its id, after an epoch with these figures."""
+
+
 class Judge(FIFOScheduler):
-    """Asks a scheduler of Ray Tune about every epoch, and tells the dispatcher; Tune itself lets all trials go on.
+    """Asks a rule about every epoch that Ray Tune sees, and tells the dispatcher; Tune itself lets all trials go on.
 
     So a trial that is stopped ends like any other: its worker writes the row, then everybody is told.
 
     Args:
-        stopping: the rule.
-        epochs: of a whole trial; after the last nothing is stopped.
+        rule: says whether a trial goes on.
+        otherwise: what becomes of it if not.
         dispatcher: the study's `Dispatcher` actor.
-        judged: whether a trial is, by its id.
+        judged: whether a trial is judged at all, by its id.
     """
 
-    def __init__(self, stopping: EarlyStopping, epochs: int, dispatcher: Any, judged: Callable[[str], bool]) -> None:
+    def __init__(self, rule: Rule, otherwise: Verdict, dispatcher: Any, judged: Callable[[str], bool]) -> None:
         super().__init__()
-        self._rule: Any = _scheduler(stopping, epochs)
-        self._epochs, self._dispatcher, self._judged = epochs, dispatcher, judged
-        self._added: set[str] = set()
-
-    def recall(self, results: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
-        """Take in the figures of earlier epochs: trial_id, epoch, figures by their names in `trials`."""
-        for trial_id, epoch, figures in results:
-            self._ask(trial_id, {"epoch": epoch, **figures})
+        self._rule, self._otherwise = rule, otherwise
+        self._dispatcher, self._judged = dispatcher, judged
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Judge an epoch."""
         trial_id = trial.config["trial_id"]
         if self._judged(trial_id) and not result.get("done"):
-            stop = self._ask(trial_id, result)
-            self._dispatcher.judge.remote(trial_id, result["epoch"], stop)
+            goes_on = self._rule(trial_id, result["epoch"], result)
+            verdict = Verdict.GO_ON if goes_on else self._otherwise
+            self._dispatcher.judge.remote(trial_id, result["epoch"], verdict)
         return str(TrialScheduler.CONTINUE)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: the rows are the state, and Tune never restores this."""
         return {}
 
-    def _ask(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+
+class TuneRule:
+    """A scheduler of Ray Tune as a rule.
+
+    Args:
+        stopping: which one.
+        epochs: of a whole trial; after the last nothing is stopped.
+    """
+
+    def __init__(self, stopping: EarlyStopping, epochs: int) -> None:
+        self._scheduler: Any = _scheduler(stopping, epochs)
+        self._epochs = epochs
+        self._added: set[str] = set()
+
+    def __call__(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
+        """See `Rule`."""
         named = _Named(trial_id)
         if trial_id not in self._added:
             self._added.add(trial_id)
-            self._rule.on_trial_add(None, named)
-        decision = self._rule.on_trial_result(None, named, dict(result))
-        return bool(decision == TrialScheduler.STOP) and result["epoch"] < self._epochs
+            self._scheduler.on_trial_add(None, named)
+        decision = self._scheduler.on_trial_result(None, named, {**figures, "epoch": epoch})
+        return bool(decision != TrialScheduler.STOP) or epoch >= self._epochs
 
 
 def earlier_results(store: ResultStore, trial_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
-    """What `Judge.recall` takes: the validated epochs of these trials, in the order of the trials."""
+    """The validated epochs of these trials, as a `Rule` takes them."""
     found = []
     for trial_id in trial_ids:
         for row in store.read_rows("epochs", trial_id):

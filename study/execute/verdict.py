@@ -4,8 +4,13 @@ from enum import IntEnum
 
 
 class Verdict(IntEnum):
-    """`STOP`: it fell behind, or has come as far as it was to; `INTERRUPT`: the budget does not allow another epoch."""
+    """Whether it goes on.
+
+    STOP: it fell behind, or has come as far as it was to. PAUSE: it fell behind, and may go on later. INTERRUPT: the
+    budget does not allow another epoch.
+    """
 
     GO_ON = 0
     STOP = 1
-    INTERRUPT = 2
+    PAUSE = 2
+    INTERRUPT = 3

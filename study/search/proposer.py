@@ -1,15 +1,16 @@
 """What every searcher does; a list of trials, stages one after the other, the generations of a population."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from study.config import Study
 from study.events import Trial
 from study.results import LAST, ResultStore
 from study.schema import Status
-from study.search.finalists import finalists
 from study.search.members import generations, num_generations
-from study.search_config import Search
+
+Outcome = Status | Literal["paused"] | None
+"""How a trial ended; `paused`: it may go on later; None: it was not started, the budget would not suffice."""
 
 
 class Proposer(Protocol):
@@ -25,8 +26,8 @@ class Proposer(Protocol):
     def progress(self, trial: Trial, epoch: int, figures: Mapping[str, float]) -> None:
         """A trial finished an epoch with these `val_` figures."""
 
-    def tell(self, trial: Trial, status: Status | None, figures: Mapping[str, Any]) -> None:
-        """A trial ended, with figures by column of `trials`; None: it was not started, the budget would not suffice."""
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:
+        """What became of a trial, with its figures by column of `trials`."""
 
     def close(self) -> None:
         """Let go of files."""
@@ -50,7 +51,7 @@ class Planned:
     def progress(self, trial: Trial, epoch: int, figures: Mapping[str, float]) -> None:
         """Nothing depends on it."""
 
-    def tell(self, trial: Trial, status: Status | None, figures: Mapping[str, Any]) -> None:
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:
         """Nothing depends on it."""
 
     def close(self) -> None:
@@ -85,12 +86,12 @@ class Stages:
         """Pass it on."""
         self._now.progress(trial, epoch, figures)
 
-    def tell(self, trial: Trial, status: Status | None, figures: Mapping[str, Any]) -> None:
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:
         """Pass it on. A stage that lacks a result is the last: what follows would be chosen from too little."""
         self._under_way.discard(trial.trial_id)
-        if status in (None, "interrupted"):
+        if outcome in (None, "interrupted"):
             self._later.clear()
-        self._now.tell(trial, status, figures)
+        self._now.tell(trial, outcome, figures)
 
     def close(self) -> None:
         """Close the stage of now; those before are closed."""
@@ -123,10 +124,10 @@ class Generations:
     def progress(self, trial: Trial, epoch: int, figures: Mapping[str, float]) -> None:
         """Members are compared at the end of their generation."""
 
-    def tell(self, trial: Trial, status: Status | None, figures: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Begin the next generation when all members of this one have ended."""
         self._under_way.discard(trial.trial_id)
-        if status in (None, "interrupted"):
+        if outcome in (None, "interrupted"):
             self._last, self._left = True, []
         elif not self._under_way and not self._left:
             self._look()
@@ -144,33 +145,3 @@ class Generations:
         for generation in members[: -2 if self._left else -1]:  # nobody starts from them any more
             for trial in generation:
                 self._store.delete_checkpoint(trial.trial_id, LAST)
-
-
-def make_proposer(
-    study: Study, data_hash: str, missing: Sequence[Trial], store: ResultStore, note: Callable[[str], None]
-) -> Proposer:
-    """The proposer of what a study still has to run.
-
-    Args:
-        study: the study.
-        data_hash: hash of its data.
-        missing: trials that are known and not done.
-        store: rows of finished trials, and the place of the search's storage.
-        note: called with a line on what the user should know.
-
-    Raises:
-        UserError: the storage cannot be written.
-    """
-    if study.search is None:
-        return Planned(missing)
-
-    def search() -> Proposer:
-        if isinstance(study.search, Search):
-            from study.search.suggestions import Suggestions
-
-            return Suggestions(study, data_hash, store, note)
-        return Generations(study, data_hash, store)
-
-    if len(study.seeds) == 1:
-        return search()
-    return Stages([search, lambda: Planned(finalists(study, store.trials(), data_hash))])

@@ -4,7 +4,7 @@ Ray Tune's own `OptunaSearch` is not used: after a restart it forgets which sugg
 that were stopped early as complete, and those without a figure never (docs/decisions.md).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import optuna
@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from study.config import Study, digest
 from study.events import Trial
 from study.results import ResultStore
-from study.schema import DONE, Status
+from study.schema import DONE
 from study.search.known import at, make_trial, parameters_of, start_points
 from study.search.metrics import better, is_figure
+from study.search.proposer import Outcome
 from study.search.samplers import make_sampler
 from study.search.storage import Storage, quiet
 from study.search_config import Search
@@ -37,13 +38,16 @@ class Suggestions:
         study: the study.
         data_hash: hash of its data.
         store: rows of finished trials, and the place of the storage.
+        paused: ids of trials whose rows are not their last word.
         note: called with a line on what the user should know.
 
     Raises:
         UserError: the storage cannot be written.
     """
 
-    def __init__(self, study: Study, data_hash: str, store: ResultStore, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, study: Study, data_hash: str, store: ResultStore, paused: Collection[str], note: Callable[[str], None]
+    ) -> None:
         assert isinstance(study.search, Search)
         self._study, self._search, self._data_hash, self._note = study, study.search, data_hash, note
         self._storage = Storage(store)
@@ -64,7 +68,7 @@ class Suggestions:
         self._exhausted = False
         self._most = min(self._search.num_configurations, num_points(self._search.space))
         fresh = not self._optuna.trials
-        adopted = self._reconcile(store.trials())
+        adopted = self._reconcile([row for row in store.trials() if row["trial_id"] not in paused])
         if fresh and others:
             note(
                 f"the search has changed since it ran last: {adopted} earlier trials fit the new one and count; "
@@ -102,12 +106,12 @@ class Suggestions:
             asked = storage.get_trial_id_from_study_id_trial_number(study_id, self._numbers[trial.trial_id])
             storage.set_trial_intermediate_value(asked, epoch, figures[name])
 
-    def tell(self, trial: Trial, status: Status | None, figures: Mapping[str, Any]) -> None:
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:
         """Pass a result on to Optuna; a trial that was interrupted or not started stays open for the next run."""
-        if status in (None, "interrupted"):
+        if outcome in (None, "interrupted"):
             self._exhausted, self._pending = True, []
         else:
-            self._finish(self._numbers.pop(trial.trial_id), status, figures)
+            self._finish(self._numbers.pop(trial.trial_id), outcome, figures)
 
     def close(self) -> None:
         """Let go of the storage."""
@@ -151,12 +155,12 @@ class Suggestions:
             else:
                 self._optuna.tell(number, state=TrialState.FAIL)
 
-    def _finish(self, number: int, status: Status, figures: Mapping[str, Any]) -> None:
+    def _finish(self, number: int, outcome: Outcome, figures: Mapping[str, Any]) -> None:
         values: list[Any] = [figures.get(name) for name in self._search.objectives]
         with quiet():
-            if status == "completed" and all(map(is_figure, values)):
+            if outcome == "completed" and all(map(is_figure, values)):
                 self._optuna.tell(number, values)
-            elif status == "pruned" and len(values) == 1:
+            elif outcome == "pruned" and len(values) == 1:
                 self._optuna.tell(number, state=TrialState.PRUNED)
             else:
                 self._optuna.tell(number, state=TrialState.FAIL)

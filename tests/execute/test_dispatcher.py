@@ -139,15 +139,15 @@ def test_a_judged_trial_waits_for_its_verdict():
         dispatcher = Dispatcher()
         waiting = asyncio.ensure_future(dispatcher.report(b"", "x", epoch(1), judged=True))
         assert await is_waiting(waiting)
-        await dispatcher.judge("y", 1, True)
+        await dispatcher.judge("y", 1, Verdict.STOP)
         assert await is_waiting(waiting)
-        await dispatcher.judge("x", 1, False)
+        await dispatcher.judge("x", 1, Verdict.GO_ON)
         assert await waiting is Verdict.GO_ON
         # After a restart the same epoch comes again, and is not judged a second time.
         assert await dispatcher.report(b"", "x", epoch(1), judged=True) is Verdict.GO_ON
         waiting = asyncio.ensure_future(dispatcher.report(b"", "x", epoch(2), judged=True))
         assert await is_waiting(waiting)
-        await dispatcher.judge("x", 2, True)
+        await dispatcher.judge("x", 2, Verdict.STOP)
         assert await waiting is Verdict.STOP
         assert await dispatcher.report(b"", "x", epoch(3)) is Verdict.GO_ON
 

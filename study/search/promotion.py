@@ -1,0 +1,152 @@
+"""Asynchronous successive halving as published: trials pause at rungs, and the best of a rung are promoted to the next.
+
+Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", algorithm 2. A trial that pauses keeps its
+checkpoint, and a row that says `pruned`; promoted it goes on from there, charged to the same trial. What is never
+promoted stays as it is. State are the rows of `epochs` and the checkpoints.
+
+Deviation: in the end the leader goes on until one trial has trained to its end, which the rule alone does not promise.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from study.config import Study
+from study.events import Trial
+from study.results import LAST, ResultStore
+from study.search.metrics import better, is_figure
+from study.search.proposer import Outcome, Proposer
+from study.search_config import ASHA
+
+
+def paused_trials(study: Study, rows: Iterable[Mapping[str, Any]], store: ResultStore) -> frozenset[str]:
+    """Ids of trials that have paused and may still be promoted: their rows say `pruned`, and they have a checkpoint."""
+    if not (isinstance(study.early_stopping, ASHA) and study.early_stopping.promote):
+        return frozenset()
+    pruned = (row["trial_id"] for row in rows if row["status"] == "pruned")
+    return frozenset(trial_id for trial_id in pruned if store.has_checkpoint(trial_id, LAST))
+
+
+class Rungs:
+    """What came to each rung with which figure, and who went on.
+
+    Args:
+        asha: grace epochs, reduction factor, metric.
+        epochs: of a whole trial; it ends there without a rung.
+    """
+
+    def __init__(self, asha: ASHA, epochs: int) -> None:
+        self._metric, self._factor = asha.metric, asha.reduction_factor
+        self.levels: list[int] = []
+        level = float(asha.grace_epochs)
+        while round(level) < epochs:
+            self.levels.append(round(level))
+            level *= asha.reduction_factor
+        self._figures: dict[int, dict[str, float]] = {level: {} for level in self.levels}
+        self._promoted: dict[int, set[str]] = {level: set() for level in self.levels}
+
+    def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
+        """Take in the figures of an epoch; returns whether the trial goes on at once."""
+        if self._metric not in figures:
+            return True
+        reached = False
+        for level in self.levels:
+            if level <= epoch and trial_id not in self._figures[level]:
+                figure = figures[self._metric]
+                self._figures[level][trial_id] = better(self._metric) * figure if is_figure(figure) else -math.inf
+                reached = True
+            if level < epoch:
+                self._promoted[level].add(trial_id)
+        return not reached or self.promote(trial_id)
+
+    def promote(self, trial_id: str) -> bool:
+        """Whether a trial goes on: it is among the best 1 / reduction_factor of its rung, or was before."""
+        level = self.level(trial_id)
+        rung = self._figures[level]
+        best = sorted(rung, key=lambda other: rung[other], reverse=True)[: int(len(rung) / self._factor)]
+        if trial_id in best:
+            self._promoted[level].add(trial_id)
+        return trial_id in self._promoted[level]
+
+    def level(self, trial_id: str) -> int:
+        """Epoch of the highest rung that a trial has reached."""
+        return max(level for level in self.levels if trial_id in self._figures[level])
+
+    def promote_leader(self, paused: Iterable[str]) -> str | None:
+        """The best of the highest rung, which goes on if nobody has passed the last rung; else None."""
+        if not self.levels or self._promoted[self.levels[-1]]:
+            return None
+        levels = {trial_id: self.level(trial_id) for trial_id in paused}
+        standing = {trial_id: (level, self._figures[level][trial_id]) for trial_id, level in levels.items()}
+        leader = max(standing, key=lambda trial_id: standing[trial_id], default=None)
+        if leader is not None:
+            self._promoted[standing[leader][0]].add(leader)
+        return leader
+
+
+class Promoting:
+    """A proposer that gives out paused trials again when they may go on, before anything new.
+
+    Args:
+        inner: proposes new trials.
+        rungs: who may go on.
+        paused: ids of trials that paused in an earlier run.
+        settle: called with a trial that will never go on; returns its figures by column of `trials`.
+    """
+
+    def __init__(
+        self, inner: Proposer, rungs: Rungs, paused: Iterable[str], settle: Callable[[Trial], Mapping[str, Any]]
+    ) -> None:
+        self._inner, self._rungs, self._settle = inner, rungs, settle
+        self._paused_before = set(paused)
+        self._paused: dict[str, Trial] = {}
+        self._under_way: set[str] = set()
+        self._broken_off = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the inner proposer has ended and no paused trial can be promoted any more."""
+        return self._broken_off or (self._inner.ended and not self._paused and not self._under_way)
+
+    def next(self) -> Trial | None:
+        """A paused trial that may go on, else a new one."""
+        if self._broken_off:
+            return None
+        for trial_id in sorted(self._paused, key=self._rungs.level, reverse=True):
+            if self._rungs.promote(trial_id):
+                return self._give(self._paused.pop(trial_id))
+        while (trial := self._inner.next()) is not None:
+            if trial.trial_id not in self._paused_before or self._rungs.promote(trial.trial_id):
+                return self._give(trial)
+            self._paused[trial.trial_id] = trial
+        if self._inner.ended and not self._under_way:
+            # Nothing new will come to the rungs. With few trials the published rule may leave nobody to finish.
+            leader = self._rungs.promote_leader(self._paused)
+            if leader is not None:
+                return self._give(self._paused.pop(leader))
+            for trial in self._paused.values():
+                self._inner.tell(trial, "pruned", self._settle(trial))
+            self._paused.clear()
+        return None
+
+    def progress(self, trial: Trial, epoch: int, figures: Mapping[str, float]) -> None:
+        """Pass it on."""
+        self._inner.progress(trial, epoch, figures)
+
+    def tell(self, trial: Trial, outcome: Outcome, figures: Mapping[str, Any]) -> None:
+        """Keep what pauses; pass anything else on."""
+        self._under_way.discard(trial.trial_id)
+        if outcome == "paused":
+            self._paused[trial.trial_id] = trial
+            return
+        if outcome in (None, "interrupted"):
+            self._broken_off = True
+        self._inner.tell(trial, outcome, figures)
+
+    def close(self) -> None:
+        """Let go of files."""
+        self._inner.close()
+
+    def _give(self, trial: Trial) -> Trial:
+        self._under_way.add(trial.trial_id)
+        return trial

@@ -1,0 +1,234 @@
+"""Searches on a real Ray: early stopping, populations, finalists, budget, and going on after an interruption."""
+
+import math
+
+import optuna
+import pandas as pd
+import pytest
+import torch
+from tiny import open_study, rows, tiny_study
+
+from study.config import Execution
+from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialPaused
+from study.execute import run_study
+from study.execute.attempt import run_attempt
+from study.execute.cluster import connected
+from study.results import LAST, cost
+from study.search.storage import NAME
+from study.search_config import ASHA, Median, Population, Search
+from study.space import LogUniform, Simplex
+from study.weighting import hwf
+
+ONE_AT_A_TIME = Execution(max_concurrent_trials=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_of_this_module():
+    with connected(threads=1):
+        yield
+
+
+def searching(search, *, early_stopping=None, name="tiny", **settings):
+    study = tiny_study(weighting=hwf.Config(), **settings)
+    return study.model_copy(update={"search": search, "early_stopping": early_stopping, "name": name})
+
+
+def learning_rates(number, **settings):
+    """Trials of very different fates: a learning rate of 1e-6 learns nothing in a few steps, one of 1e-2 something."""
+    space = {"train.lr": LogUniform(low=1e-6, high=1e-2)}
+    return Search(space=space, num_configurations=number, sampler="random", **settings)
+
+
+def run(study, tmp_path, cache_dir, watch=lambda _: None):
+    plan, store = open_study(study, tmp_path, cache_dir)
+    events = []
+
+    def on_event(event):
+        events.append(event)
+        watch(event)
+
+    try:
+        run_study(plan, store, on_event)
+    finally:
+        after, _ = open_study(study, tmp_path, cache_dir)
+    return after, store, events
+
+
+def optuna_trials(tmp_path, name="tiny"):
+    storage = f"sqlite:///{tmp_path / name / NAME}"
+    (study_name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=study_name, storage=storage).trials
+
+
+def test_a_search_runs_its_suggestions_and_then_its_best_under_the_other_seeds(tmp_path, cache_dir):
+    start = {"weighting.loss_weights": {"cls": 2.0, "reg": 0.9, "reid": 1.7}}
+    search = Search(space={"weighting.loss_weights": Simplex()}, num_configurations=4, start=(start,))
+    study = searching(search, seeds=(0, 5, 6), epochs=1)
+    plan, store, events = run(study, tmp_path, cache_dir)
+    assert plan.ended
+    assert len(plan.trials) == plan.total == 6
+    stored = {row["trial_id"]: row for row in store.trials()}
+    assert {row["status"] for row in stored.values()} == {"completed"}
+    first = [stored[trial.trial_id] for trial in plan.trials if trial.seed == 0]
+    best = max(first, key=lambda row: row["val_mota"])
+    assert {row["configuration_id"] for row in stored.values() if row["seed"] in (5, 6)} == {best["configuration_id"]}
+    assert sum(isinstance(event, TrialEnded) for event in events) == 6
+    told = {trial.user_attrs["trial_id"]: trial for trial in optuna_trials(tmp_path)}
+    assert {trial_id: trial.values for trial_id, trial in told.items()} == {
+        row["trial_id"]: [row["val_mota"]] for row in first
+    }
+    # Done is done.
+    _, _, events = run(study, tmp_path, cache_dir)
+    assert events == []
+
+
+def test_suggestions_are_the_same_again_and_go_on_after_an_interruption(tmp_path, cache_dir):
+    study = searching(learning_rates(5), epochs=2, execution=ONE_AT_A_TIME)
+    plan, store, _ = run(study, tmp_path / "quiet", cache_dir)
+    quiet = {trial.trial_id for trial in plan.trials}
+    assert len(quiet) == 5
+
+    ended = []
+
+    def interrupt(event):
+        if isinstance(event, TrialEnded):
+            ended.append(event.trial.trial_id)
+        if len(ended) == 2 and isinstance(event, EpochFinished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path / "loud", cache_dir, interrupt)
+    assert sum(trial.state == optuna.trial.TrialState.RUNNING for trial in optuna_trials(tmp_path / "loud")) == 1
+    plan, store, _ = run(study, tmp_path / "loud", cache_dir)
+    assert plan.ended
+    assert {trial.trial_id for trial in plan.trials} == quiet == {row["trial_id"] for row in store.trials()}
+    assert {trial.state for trial in optuna_trials(tmp_path / "loud")} == {optuna.trial.TrialState.COMPLETE}
+    assert sorted(row["attempts"] for row in store.trials()) == [1, 1, 1, 1, 2]
+
+
+def test_stopped_trials_keep_rows_and_cost_and_tune_never_stops_the_first(tmp_path, cache_dir):
+    stopping = ASHA(metric="val_fn", grace_epochs=1, reduction_factor=2, promote=False)
+    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, execution=ONE_AT_A_TIME)
+    plan, store, events = run(study, tmp_path, cache_dir)
+    assert plan.ended
+    by_status = pd.DataFrame(store.trials()).groupby("status")
+    assert set(by_status.groups) <= {"completed", "pruned"}
+    for row in store.trials():
+        epochs = {e["epoch"] for e in store.read_rows("epochs", row["trial_id"])}
+        assert epochs == set(range(1, row["epochs"] + 1))
+        assert (row["epochs"] == 4) == (row["status"] == "completed")
+        assert row["val_fn"] is not None
+        assert row["device_seconds"] > 0
+        assert store.read_checkpoint(row["trial_id"], LAST) is None
+    first = min(plan.trials, key=lambda trial: trial.index)
+    assert store.trial(first.trial_id)["status"] == "completed"
+    # An epoch after the verdict is never computed.
+    reported = [event for event in events if isinstance(event, EpochFinished)]
+    assert len(reported) == sum(row["epochs"] for row in store.trials())
+
+
+def test_median_rule_needs_others_to_compare_with(tmp_path, cache_dir):
+    stopping = Median(metric="val_fn", min_trials=2)
+    study = searching(learning_rates(5), early_stopping=stopping, epochs=3, execution=ONE_AT_A_TIME)
+    plan, store, _ = run(study, tmp_path, cache_dir)
+    assert plan.ended
+    in_order = [store.trial(trial.trial_id) for trial in sorted(plan.trials, key=lambda trial: trial.index)]
+    assert [row["status"] for row in in_order[:2]] == ["completed", "completed"]
+    medians = [row for row in in_order[2:] if row["status"] == "pruned"]
+    assert all(row["epochs"] < 3 for row in medians)
+
+
+def test_paused_trials_go_on_from_their_checkpoint_charged_to_the_same_trial(tmp_path, cache_dir):
+    stopping = ASHA(metric="val_ap", grace_epochs=1, reduction_factor=2)
+    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, execution=ONE_AT_A_TIME)
+    plan, store, events = run(study, tmp_path, cache_dir)
+    assert plan.ended
+    stored = store.trials()
+    paused = [event.trial.trial_id for event in events if isinstance(event, TrialPaused)]
+    promoted = [row for row in stored if row["trial_id"] in paused and row["attempts"] > 1]
+    assert paused
+    assert promoted
+    for row in promoted:
+        ledger = store.ledger(row["trial_id"])
+        assert len(ledger) == row["attempts"]
+        assert row["device_seconds"] == pytest.approx(cost(ledger)["device_seconds"])
+        epochs = [e["epoch"] for e in store.read_rows("epochs", row["trial_id"]) if e["task"] == ""]
+        assert epochs == list(range(1, row["epochs"] + 1))
+    assert any(row["status"] == "completed" for row in stored)
+    assert all(store.read_checkpoint(row["trial_id"], LAST) is None for row in stored)
+    reported = [event for event in events if isinstance(event, EpochFinished)]
+    assert len(reported) == sum(row["epochs"] for row in stored)
+
+    # Paused in between or not: the same figures.
+    row = next((row for row in promoted if row["status"] == "completed"), promoted[0])
+    trial = next(trial for trial in plan.trials if trial.trial_id == row["trial_id"])
+    _, quiet = open_study(study, tmp_path / "quiet", cache_dir)
+    run_attempt(trial, plan, quiet, attempt=1, device=torch.device("cpu"))
+    for table in ("steps", "epochs"):
+        mine, theirs = rows(store, trial.trial_id)[table], rows(quiet, trial.trial_id)[table]
+        theirs = theirs[theirs["epoch"] <= row["epochs"]]
+        pd.testing.assert_frame_equal(mine, theirs.reset_index(drop=True), obj=table)
+
+
+def test_a_population_exchanges_and_is_bit_equal_to_its_schedule_from_nothing(tmp_path, cache_dir):
+    search = Population(size=3, epochs_per_generation=1, metric="val_ap", resample_probability=0.0)
+    study = searching(search, epochs=3, seeds=(0, 1))
+    plan, store, _ = run(study, tmp_path, cache_dir)
+    assert plan.ended
+    stored = {row["trial_id"]: row for row in store.trials()}
+    assert len(stored) == plan.total == 3 * 3 + 1
+    last = [trial for trial in plan.trials if trial.until is None and trial.seed == 0]
+    assert [stored[trial.trial_id]["status"] for trial in last] == ["completed"] * 3
+    assert all(len(trial.configuration.weighting.stages) == 3 for trial in last)
+    assert all({e["epoch"] for e in store.read_rows("epochs", trial.trial_id)} == {3} for trial in last)
+    assert all(store.read_checkpoint(trial_id, LAST) is None for trial_id in stored)
+    (again,) = [trial for trial in plan.trials if trial.seed == 1]
+    assert {e["epoch"] for e in store.read_rows("epochs", again.trial_id)} == {1, 2, 3}
+
+    trial = last[-1]
+    _, quiet = open_study(study, tmp_path / "quiet", cache_dir)
+    run_attempt(trial, plan, quiet, attempt=1, device=torch.device("cpu"))
+    for table in ("steps", "epochs", "sequences"):
+        mine, theirs = rows(store, trial.trial_id)[table], rows(quiet, trial.trial_id)[table]
+        theirs = theirs[theirs["epoch"] == 3]
+        pd.testing.assert_frame_equal(mine, theirs.reset_index(drop=True), obj=table)
+
+
+def test_the_budget_is_a_cap_over_all_runs(tmp_path, cache_dir):
+    budget = 20.0
+    study = tiny_study(
+        [{"train.lr": lr} for lr in (1e-3, 2e-3, 3e-3)],
+        weighting=hwf.Config(),
+        epochs=400,
+        execution=Execution(max_concurrent_trials=1, budget_device_seconds=budget),
+    )
+    plan, store, events = run(study, tmp_path, cache_dir)
+    spent = cost(store.ledger())["device_seconds"]
+    assert 0.5 * budget < spent <= budget
+    (row,) = [row for row in store.trials() if row["attempts"]]
+    assert (row["status"], row["error"]) == ("interrupted", "the budget is spent")
+    assert store.read_checkpoint(row["trial_id"], LAST) is not None
+    assert not plan.ended
+    # Nothing is left: the same budget again adds nothing.
+    run(study, tmp_path, cache_dir)
+    assert cost(store.ledger())["device_seconds"] <= budget
+    # More of it goes on from the checkpoint.
+    execution = study.execution.model_copy(update={"budget_device_seconds": 2 * budget})
+    _, _, events = run(study.model_copy(update={"execution": execution}), tmp_path, cache_dir)
+    first = next(event for event in events if isinstance(event, EpochFinished))
+    assert first.epoch == row["epochs"] + 1
+    assert budget < cost(store.ledger())["device_seconds"] <= 2 * budget
+
+
+def test_trials_that_would_not_fit_are_not_started(tmp_path, cache_dir):
+    study = tiny_study([{"train.lr": 1e-3}, {"train.lr": 2e-3}], weighting=hwf.Config(), execution=ONE_AT_A_TIME)
+    plan, store = open_study(study, tmp_path, cache_dir)
+    one, two = plan.trials
+    object.__setattr__(plan, "predicted_device_seconds", {one.trial_id: 1.0, two.trial_id: math.inf})
+    execution = study.execution.model_copy(update={"budget_device_seconds": 600.0})
+    object.__setattr__(plan, "study", study.model_copy(update={"execution": execution}))
+    events = []
+    run_study(plan, store, events.append)
+    assert [row["trial_id"] for row in store.trials()] == [one.trial_id]
+    assert [event.trial.trial_id for event in events if isinstance(event, TrialDeclined)] == [two.trial_id]
+    assert not [event for event in events if isinstance(event, Note)]
