@@ -87,6 +87,7 @@ class Dispatcher:
         self._judged: dict[str, tuple[int, Verdict]] = {}
         self._reported_at: dict[str, float] = {}
         self._deadline = math.inf
+        self._short = False
         self._complete = False
         self._closed = False
         self._reason = ""
@@ -100,6 +101,7 @@ class Dispatcher:
         else:
             self._results.pop(job.trial_id, None)  # of before it paused
             self._queue.append(job)
+        self._drop_late()
         await self._notify()
         return not self._closed
 
@@ -189,7 +191,12 @@ class Dispatcher:
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
             if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
                 return verdict
-        return Verdict.INTERRUPT if time.time() + _MARGIN * epoch_seconds > self._deadline else Verdict.GO_ON
+        if time.time() + _MARGIN * epoch_seconds <= self._deadline:
+            return Verdict.GO_ON
+        self._short = True
+        self._drop_late()
+        await self._notify()
+        return Verdict.INTERRUPT
 
     async def fault(self, group_id: str, fault: Fault) -> None:
         """A worker breaks off; the first to say so knows why."""
@@ -225,12 +232,8 @@ class Dispatcher:
     async def set_deadline(self, deadline: float) -> None:
         """Nothing runs longer than this, in seconds since the epoch: jobs that would are dropped."""
         self._deadline = deadline
-        late = [job for job in self._queue if time.time() + (job.seconds or 0.0) > deadline]
-        for job in late:
-            self._queue.remove(job)
-            self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
-        if late:
-            await self._notify()
+        self._drop_late()
+        await self._notify()
 
     async def close(self, reason: str = "the study was interrupted") -> None:
         """End everything now: kill the workers, and let whoever waits go."""
@@ -246,6 +249,14 @@ class Dispatcher:
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+    def _drop_late(self) -> None:
+        """Drop queued jobs that would not end in time; of unknown length, once a trial has been interrupted."""
+        unknown = math.inf if self._short else 0.0
+        for job in list(self._queue):
+            if time.time() + (unknown if job.seconds is None else job.seconds) > self._deadline:
+                self._queue.remove(job)
+                self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
 
     def _finish(self, group: GroupState) -> None:
         group.running = None
