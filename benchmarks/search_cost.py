@@ -1,8 +1,8 @@
 """`python benchmarks/search_cost.py DIR`: what searches cost until they are as good as a grid of 27 ratios.
 
 The yardstick: the point of `hwf_fine` with the best mean validation MOTA over seeds 0, 1, 2 is trained again under
-seeds 3, 4, 5, which chose nothing; its mean there, less one standard error. A search reaches it if its own winner, found
-under one other seed, has that mean under seeds 3, 4, 5. Searches: `hwf_simplex` (TPE over ratios with ASHA) and
+seeds 3, 4, 5, which chose nothing; its mean there, less one standard error. A search reaches it if its own winner,
+found under one other seed, has that mean under seeds 3, 4, 5. Searches: `hwf_simplex` (TPE over ratios with ASHA) and
 `hwf_random`, five times each, with other sampler seeds and other first seeds, one after the other in turns.
 
 Can be interrupted: the same command goes on. All is kept in DIR, the table is printed at the end.

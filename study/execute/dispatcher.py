@@ -15,8 +15,8 @@ from ray.exceptions import RayError
 
 from study.execute.verdict import Verdict
 
-_MARGIN = 1.1
-"""An epoch may take so many times as long as the one before."""
+_MARGIN = 1.2
+"""An epoch, with what is written after it, may take so many times as long as the one before without."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,17 @@ class Dispatcher:
 
     Args:
         timeout_seconds: a job that takes longer is ended by killing its workers.
+        startup_seconds: what the start of a group takes, as far as is known.
     """
 
-    def __init__(self, timeout_seconds: float | None = None) -> None:
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, timeout_seconds: float | None = None, startup_seconds: float = 0.0) -> None:
+        self._timeout_seconds, self._startup_seconds = timeout_seconds, startup_seconds
         self._changed = asyncio.Condition()
         self._queue: deque[Job] = deque()
         self._groups: dict[str, GroupState] = {}
         self._events: list[bytes] = []
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._judged: dict[str, tuple[int, Verdict]] = {}
-        self._reported_at: dict[str, float] = {}
         self._deadline = math.inf
         self._short = False
         self._complete = False
@@ -139,9 +139,12 @@ class Dispatcher:
         """Whether one more group has something to do; it is expected to start then."""
         free = sum(group.running is None for group in self._groups.values())
         needed = not self._closed and (not self._complete or len(self._queue) > free)
-        if needed:
+        if needed and time.time() + self._startup_seconds <= self._deadline:
             self._groups[group_id] = GroupState()
-        return needed
+            return True
+        self._drop_late()
+        await self._notify()
+        return False
 
     async def join(self, group_id: str, worker: ActorHandle, placement_group: Any, held_since: float | None) -> None:
         """A worker of a group is ready; the first one says since when, in seconds since the epoch, it holds devices."""
@@ -161,7 +164,6 @@ class Dispatcher:
             return None
         group.running = self._queue.popleft()
         group.jobs.append(group.running)
-        self._reported_at[group.running.trial_id] = time.time()
         if self._timeout_seconds is not None:
             loop = asyncio.get_running_loop()
             group.deadline = loop.call_later(self._timeout_seconds, self._expire, group, group.running)
@@ -183,15 +185,12 @@ class Dispatcher:
         await self._notify()
         if "epoch" not in result or result["done"]:
             return Verdict.GO_ON
-        now = time.time()
-        epoch_seconds = now - self._reported_at.get(trial_id, now)
-        self._reported_at[trial_id] = now
         if judged:
             await self._wait(lambda: self._judged.get(trial_id, (0, None))[0] >= result["epoch"])
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
             if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
                 return verdict
-        if time.time() + _MARGIN * epoch_seconds <= self._deadline:
+        if time.time() + _MARGIN * result["seconds"] <= self._deadline:
             return Verdict.GO_ON
         self._short = True
         self._drop_late()
@@ -253,8 +252,9 @@ class Dispatcher:
     def _drop_late(self) -> None:
         """Drop queued jobs that would not end in time; of unknown length, once a trial has been interrupted."""
         unknown = math.inf if self._short else 0.0
+        start = time.time() + (0.0 if self._groups else self._startup_seconds)
         for job in list(self._queue):
-            if time.time() + (unknown if job.seconds is None else job.seconds) > self._deadline:
+            if start + (unknown if job.seconds is None else job.seconds) > self._deadline:
                 self._queue.remove(job)
                 self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
 

@@ -167,7 +167,7 @@ class _Reporter:
 def tune_result(event: Event) -> dict[str, Any]:
     """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them."""
     if isinstance(event, EpochFinished):
-        return {"epoch": event.epoch, "done": False, **event.metrics}
+        return {"epoch": event.epoch, "seconds": event.seconds, "done": False, **event.metrics}
     if isinstance(event, TrialEnded | TrialPaused):
         figures = {
             name: value for name, value in event.row.items() if name.startswith(("val_", "test_", "device_seconds"))

@@ -1,6 +1,7 @@
 """Runs the missing trials of a plan with Ray, and charges what it holds."""
 
 import pickle
+import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -67,14 +68,17 @@ class _Run:
     def __init__(self, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path) -> None:
         self.plan, self.store, self.capacity = plan, store, capacity
         study = plan.study
+        ledger = store.ledger()
+        startups = [entry["held_seconds"] for entry in ledger if entry["kind"] == "startup"]
+        startup_seconds = statistics.median(startups) if startups else 0.0
         slots = min(capacity.slots, plan.total - len(plan.done))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
             .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
-            .remote(study.execution.trial_timeout_seconds)
+            .remote(study.execution.trial_timeout_seconds, startup_seconds)
         )
-        spent = cost(store.ledger())["device_seconds"]
+        spent = cost(ledger)["device_seconds"]
         self.purse = Purse(study.execution.budget_device_seconds, spent, slots * capacity.devices)
         self.notes: list[str] = []
         self.judged: set[str] = set()

@@ -15,7 +15,7 @@ def job(name, retry=0):
 
 
 def epoch(number):
-    return {"epoch": number, "done": False}
+    return {"epoch": number, "seconds": 10.0, "done": False}
 
 
 def run(scenario):
@@ -119,7 +119,7 @@ def test_the_first_fault_stands():
 def test_results_are_kept_until_the_last_has_been_read():
     async def scenario():
         dispatcher = Dispatcher()
-        first, last = {"epoch": 1, "done": False}, {"epoch": 2, "done": True}
+        first, last = epoch(1), {"epoch": 2, "done": True}
         waiting = asyncio.ensure_future(dispatcher.result("x", 0))
         assert await is_waiting(waiting)
         await dispatcher.report(b"e1", "x", first)
@@ -169,17 +169,36 @@ def test_jobs_that_would_end_too_late_are_dropped():
     run(scenario())
 
 
+def test_no_group_is_started_that_would_be_ready_too_late():
+    async def scenario():
+        dispatcher = Dispatcher(startup_seconds=20.0)
+        await dispatcher.submit(job("x"))
+        await dispatcher.set_deadline(time.time() + 30)
+        await groups(dispatcher, "a")
+        await dispatcher.set_deadline(time.time() + 10)
+        assert not await dispatcher.start_group("b")
+        assert await dispatcher.next_job("a", 0) == job("x")
+        await dispatcher.submit(job("y"))
+        await dispatcher.end_group("a")
+        assert not await dispatcher.start_group("b")
+        assert await dispatcher.result("y", 0) == {"epoch": 0, "done": True, "status": None}
+
+    run(scenario())
+
+
 def test_a_trial_is_interrupted_when_its_next_epoch_would_end_too_late():
     async def scenario():
         dispatcher = Dispatcher()
         await groups(dispatcher, "a")
         await dispatcher.submit(job("x"))
         await dispatcher.next_job("a", 0)
-        await asyncio.sleep(0.2)
+        await dispatcher.submit(job("waiting"))
+        await dispatcher.set_deadline(time.time() + 15)
         assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.GO_ON
-        await dispatcher.set_deadline(time.time() + 0.3)
-        await asyncio.sleep(0.2)
+        await dispatcher.set_deadline(time.time() + 11)
         assert await dispatcher.report(b"", "x", epoch(2)) is Verdict.INTERRUPT
+        # Nor is anything started of which nobody knows how long it takes.
+        assert await dispatcher.result("waiting", 0) == {"epoch": 0, "done": True, "status": None}
 
     run(scenario())
 
@@ -191,8 +210,8 @@ def test_closing_lets_everybody_go(epochs):
         await groups(dispatcher, "a", "b")
         await dispatcher.submit(job("x"))
         await dispatcher.next_job("a", 0)
-        for epoch in range(epochs):
-            await dispatcher.report(b"", "x", {"epoch": epoch, "done": False})
+        for number in range(epochs):
+            await dispatcher.report(b"", "x", epoch(number))
         waiting = [
             asyncio.ensure_future(dispatcher.next_job("b", 0)),
             asyncio.ensure_future(dispatcher.result("x", epochs)),
