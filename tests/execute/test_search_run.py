@@ -214,11 +214,11 @@ def test_the_budget_is_a_cap_over_all_runs(tmp_path, cache_dir):
     assert (row["status"], row["error"]) == ("interrupted", "the budget is spent")
     assert store.has_checkpoint(row["trial_id"], LAST)
 
-    # Nothing is left, so nothing is started; more of it goes on from the checkpoint, up to the new cap.
-    _, events, again = spend("spent", budget=budget)
-    assert again == spent
-    assert {type(event) for event in events} == {TrialDeclined}
-    more = spent + budget
+    # The same budget is not had twice; more of it goes on from the checkpoint, up to the new cap.
+    _, _, again = spend("spent", budget=budget)
+    assert spent <= again <= budget
+    (row,) = [row for row in store.trials() if row["epochs"]]
+    more = again + budget
     _, events, spent = spend("spent", budget=more)
     epochs = [event.epoch for event in events if isinstance(event, EpochFinished)]
     assert epochs[0] == row["epochs"] + 1
