@@ -57,6 +57,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         console = Console(width=160)
 
     from study.plan import list_studies, load_study, make_plan
+    from study.repository import read_code
     from study.results import ResultStore
 
     if options.study is None:
@@ -77,6 +78,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     if options.dry_run:
         return 0
     store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    if plan.code.diff_hash is not None:
+        store.write_difference(plan.code.diff_hash, read_code()[1])
     if not plan.ended:
         from study.claim import claimed
         from study.execute import run_study

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from study.events import EpochFinished, Note, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
+from study.repository import Code
 from study.results import ResultStore
 from study.run import main
 from study.summary import show_outcome, show_plan
@@ -162,6 +164,14 @@ def test_the_plan_tells_done_from_new_and_again(planned):
     assert "made by other code or packages (code): 1 of the finished trials; kept: --rerun-changed" in told
     show_plan(plan(rerun_changed=True), store, Console(file=out, width=160), every_trial=False)
     assert "1 done, 5 to run" in out.getvalue()
+
+
+def test_a_difference_too_large_to_store_is_told(planned):
+    store, plan = planned
+    out = io.StringIO()
+    code = Code("c" * 40, True, None, 12_345_678)
+    show_plan(replace(plan(), code=code), store, Console(file=out, width=160), every_trial=False)
+    assert "the code differs from its commit by 12.3 MB, too much to be stored" in out.getvalue()
 
 
 def test_the_outcome_counts_what_failed_and_what_everything_cost(planned):
