@@ -45,6 +45,7 @@ _DECIDES_NOTHING = {
     "summary.py",
     "track.py",
     "video.py",
+    "watchers",
 }
 """Parts of this package that have no say in what a trial computes; changes to them leave `code_hash` alone."""
 

@@ -210,6 +210,21 @@ def test_a_study_that_is_done_shows_its_outcome_without_running(cache_dir, capsy
     assert '"train"' in manifest.read_text()
 
 
+def test_logs_can_be_had_of_a_study_that_is_done(cache_dir, capsys):
+    store = ResultStore("results", "mine")
+    for trial in make_plan(load_study("mine.py"), store, cache_dir=cache_dir).trials:
+        store.write_trial(make_row(trial, 0.5))
+    assert main(["mine.py", "--log", "tensorboard", "--log", "mlflow", "--log", "tune"]) == 0
+    runs = Path("results/mine/tensorboard").absolute()
+    assert sorted(path.name.rpartition(" ")[0] for path in runs.iterdir()) == [
+        f"cls={cls} seed=0" for cls in (0.5, 1, 2)
+    ]
+    *_, tensorboard, mlflow = capsys.readouterr().out.splitlines()  # and nothing of Tune, since nothing ran
+    assert tensorboard == f"tensorboard: tensorboard --logdir '{runs}'"
+    store_of_mlflow = runs.parent / "mlruns"
+    assert mlflow == f"mlflow: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri '{store_of_mlflow}'"
+
+
 def play(display: Display, trials) -> None:
     one, two, *_ = trials
     with display:
