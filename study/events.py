@@ -1,6 +1,7 @@
 """A trial of a plan, and what is told about it while a study runs.
 
-`study.execute` sends the events, `study.live` shows them; both, and the rows of `study.results`, name a trial alike.
+`study.execute` sends the events, `study.live` shows and `study.watchers` logs them; all of these, and the rows of
+`study.results`, name a trial alike.
 """
 
 from collections.abc import Callable, Mapping

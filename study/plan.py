@@ -14,6 +14,7 @@ from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
 from study.provenance import code_hash, provenance
+from study.repository import Code, read_code
 from study.results import ResultStore, differing, flatten, label, labels
 from study.schema import DONE
 from study.search.known import known_trials, num_trials, possible_configurations
@@ -50,6 +51,7 @@ class Plan:
         prediction_basis: how that was predicted.
         changed: by trial_id, how code and packages of finished trials differ from those of now.
         restart: ids of finished trials that are to run again; `ResultStore.discard` each before its first attempt.
+        code: state of the repository that the trials come from, wherever they run.
     """
 
     study: Study
@@ -65,6 +67,7 @@ class Plan:
     prediction_basis: str
     changed: Mapping[str, str]
     restart: frozenset[str]
+    code: Code
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -133,8 +136,9 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     done = frozenset(trial.trial_id for trial in finished) - restart
     named = {trial.configuration_id: flatten(trial.configuration.resolved()) for trial in trials}
     told = dict(zip(named, labels(list(named.values()), varying), strict=True))
+    code, _ = read_code()
     return Plan(
-        study, splits, cache_dir, trials, paused, total, done, varying, told, predicted, basis, changed, restart
+        study, splits, cache_dir, trials, paused, total, done, varying, told, predicted, basis, changed, restart, code
     )
 
 

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import platform
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from study.config import Component, Configuration
+from study.repository import Code, read_code
 from study.schema import PACKAGES
 
 _ROOT = Path(__file__).parent
@@ -32,6 +32,7 @@ _DECIDES_NOTHING = {
     "outputs.py",
     "plan.py",
     "provenance.py",
+    "repository.py",
     "results.py",
     "rows.py",
     "run.py",
@@ -44,19 +45,24 @@ _DECIDES_NOTHING = {
     "summary.py",
     "track.py",
     "video.py",
+    "watchers",
 }
 """Parts of this package that have no say in what a trial computes; changes to them leave `code_hash` alone."""
 
 
-def provenance() -> dict[str, Any]:
+def provenance(code: Code | None = None) -> dict[str, Any]:
     """Commit, package versions, Python's version and host name, by their columns in `trials`.
 
     Null where there is none: no git, no repository, a package that is not installed.
+
+    Args:
+        code: what a plan says of the repository; default: this process looks.
     """
-    sha, dirty = _commit()
+    code = code or read_code()[0]
     return {
-        "git_sha": sha,
-        "git_dirty": dirty,
+        "git_sha": code.sha,
+        "git_dirty": code.dirty,
+        "diff_hash": code.diff_hash,
         **{f"{name}_version": _installed(name) for name in PACKAGES},
         "python_version": platform.python_version(),
         "hostname": socket.gethostname(),
@@ -97,19 +103,3 @@ def _installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _commit() -> tuple[str | None, bool | None]:
-    """Commit of this package's repository and whether its files differ from it; the package must be part of it."""
-    if not _git("ls-files", "__init__.py"):
-        return None, None
-    sha = _git("rev-parse", "HEAD")
-    return (sha, bool(_git("status", "--porcelain"))) if sha else (None, None)
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -5,6 +5,7 @@
     results/<study>/ledger/<entry_id>.parquet       time that devices were held
     results/<study>/checkpoints/<trial_id>/*.pt     and logs/<trial_id>.log
     results/<study>/data/<data_hash>.json           manifest of the data that were read
+    results/<study>/diffs/<diff_hash>.diff          what the code differed in from its commit, for `git apply`
 
 A trial's file is replaced as a whole by one that holds more, so rows appear once, whatever is killed when.
 """
@@ -129,6 +130,10 @@ class ResultStore:
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
         """Keep what was read under a data hash, as JSON in `data/`."""
         (self.folder / "data").write(f"{data_hash}.json", json.dumps(manifest, indent=1).encode())
+
+    def write_difference(self, diff_hash: str, difference: bytes) -> None:
+        """Keep what the code differed in from its commit, under the name that rows have for it (`diff_hash`)."""
+        (self.folder / "diffs").write(f"{diff_hash}.diff", difference)
 
     def discard(self, trial_id: str) -> None:
         """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""

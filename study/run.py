@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from study.errors import CommandParser, Terminated, UserError
 from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
+from study.watchers import TUNE, check_logs
 
 _EXAMPLES = """examples:
   python -m study.run hwf_grid
@@ -52,11 +54,13 @@ def _main(arguments: Sequence[str] | None) -> int:
         command = importlib.import_module(f"study.commands.{COMMANDS[arguments[0]]}")
         return int(command.main(arguments[1:]))
     options = _parser().parse_args(arguments)
+    check_logs(options.log)
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=160)
 
     from study.plan import list_studies, load_study, make_plan
+    from study.repository import read_code
     from study.results import ResultStore
 
     if options.study is None:
@@ -77,17 +81,35 @@ def _main(arguments: Sequence[str] | None) -> int:
     if options.dry_run:
         return 0
     store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
-    if not plan.ended:
+    if plan.code.diff_hash is not None:
+        store.write_difference(plan.code.diff_hash, read_code()[1])
+    lines = []
+    if not plan.ended or options.log:
         from study.claim import claimed
         from study.execute import run_study
         from study.live import Display
+        from study.watchers.watcher import Watchers
 
         display = Display(plan, store.trials(), console)
         told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
-        with claimed(store, told, lambda: {"eta": display.eta}), display:
-            run_study(plan, store, display)
+        tune_folder = (
+            store.local_folder() / TUNE / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if TUNE in options.log else None
+        )
+        with (
+            claimed(store, told, lambda: {"eta": display.eta}),
+            display,
+            Watchers(options.log, plan, store, display) as watchers,
+        ):
+            if not plan.ended:
+                run_study(plan, store, watchers, tune_folder=tune_folder)
+        lines = watchers.lines
+        if tune_folder is not None and tune_folder.exists():
+            lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
         plan = make_plan(study, store, cache_dir=default_cache_dir())
-    return 1 if show_outcome(plan, store, console) else 0
+    unfinished = show_outcome(plan, store, console)
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return 1 if unfinished else 0
 
 
 def override(study: Study, options: argparse.Namespace) -> Study:
@@ -158,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", metavar="N", help="how many seeds (3 means 0,1,2), or which ones (3,5,7)")
     add("--workers", type=int, metavar="N", help="workers of each trial")
     add("--budget", metavar="TIME", help="device-hours that the study may cost in all, such as 2h or 45m: a hard cap")
+    add("--log", action="append", default=[], metavar="NAME", help="keep a log for tensorboard, mlflow or tune too")
     add("--rerun-changed", action="store_true", help="run finished trials of other code or packages again")
     return parser
 

@@ -43,6 +43,12 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
             console,
             f"made by other code or packages ({differences}): {len(plan.changed)} of the finished trials; {what}",
         )
+    if plan.code.too_large:
+        _say(
+            console,
+            f"the code differs from its commit by {plan.code.diff_bytes / 1e6:,.1f} MB, too much to be stored with the "
+            "results; commit what belongs to it, and let git ignore the rest",
+        )
 
 
 def _searched(study: Study) -> str:

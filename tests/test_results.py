@@ -309,6 +309,8 @@ def test_an_object_store_holds_results_like_a_folder(tmp_path, monkeypatch):
         store.write_rows("steps", trial.trial_id, [step(1), step(2)])
         store.write_checkpoint(trial.trial_id, "last", bytes(6_000_000))
         store.write_ledger(make_entry(trial))
+        store.write_difference("d" * 16, b"a difference")
+        assert (store.folder / "diffs").read(f"{'d' * 16}.diff") == b"a difference"
         assert load(root)["val_mota"].tolist() == [0.5]
         assert load(store.folder.address, "steps")["step"].tolist() == [1, 2]
         assert load(root, "steps", arrow=True).count_rows() == 2

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from study.events import EpochFinished, Note, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
+from study.repository import Code
 from study.results import ResultStore
 from study.run import main
 from study.summary import show_outcome, show_plan
@@ -164,6 +166,14 @@ def test_the_plan_tells_done_from_new_and_again(planned):
     assert "1 done, 5 to run" in out.getvalue()
 
 
+def test_a_difference_too_large_to_store_is_told(planned):
+    store, plan = planned
+    out = io.StringIO()
+    code = Code("c" * 40, True, None, 12_345_678)
+    show_plan(replace(plan(), code=code), store, Console(file=out, width=160), every_trial=False)
+    assert "the code differs from its commit by 12.3 MB, too much to be stored" in out.getvalue()
+
+
 def test_the_outcome_counts_what_failed_and_what_everything_cost(planned):
     store, plan = planned
     trials = plan().trials
@@ -198,6 +208,21 @@ def test_a_study_that_is_done_shows_its_outcome_without_running(cache_dir, capsy
     assert "cost against accuracy: " in told
     (manifest,) = Path("results/mine/data").iterdir()
     assert '"train"' in manifest.read_text()
+
+
+def test_logs_can_be_had_of_a_study_that_is_done(cache_dir, capsys):
+    store = ResultStore("results", "mine")
+    for trial in make_plan(load_study("mine.py"), store, cache_dir=cache_dir).trials:
+        store.write_trial(make_row(trial, 0.5))
+    assert main(["mine.py", "--log", "tensorboard", "--log", "mlflow", "--log", "tune"]) == 0
+    runs = Path("results/mine/tensorboard").absolute()
+    assert sorted(path.name.rpartition(" ")[0] for path in runs.iterdir()) == [
+        f"cls={cls} seed=0" for cls in (0.5, 1, 2)
+    ]
+    *_, tensorboard, mlflow = capsys.readouterr().out.splitlines()  # and nothing of Tune, since nothing ran
+    assert tensorboard == f"tensorboard: tensorboard --logdir '{runs}'"
+    store_of_mlflow = runs.parent / "mlruns"
+    assert mlflow == f"mlflow: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri '{store_of_mlflow}'"
 
 
 def play(display: Display, trials) -> None:

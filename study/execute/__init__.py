@@ -7,6 +7,8 @@ Helper processes of Ray import this package too, so it imports nothing heavy its
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from study.events import OnEvent
     from study.plan import Plan
     from study.results import ResultStore
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["run_study"]
 
 
-def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent") -> None:
+def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent", *, tune_folder: "Path | None" = None) -> None:
     """Run the missing trials of a plan; see `study.execute.runner.run_study`."""
     from study.execute.runner import run_study
 
-    run_study(plan, store, on_event)
+    run_study(plan, store, on_event, tune_folder=tune_folder)

@@ -45,7 +45,7 @@ def write_outcome(
         varying=plan.varying,
         status=status,
         ledger=store.ledger(trial.trial_id),
-        provenance=_provenance(),
+        provenance=_provenance(plan.code),
         workers=execution.workers,
         devices_per_worker=devices / execution.workers,
         error=last_line(error) if error else None,
@@ -59,7 +59,7 @@ def write_outcome(
 
 
 _provenance = functools.cache(provenance)
-"""A worker group asks git once, not for every trial."""
+"""A worker group looks once, not for every trial."""
 
 
 def last_line(text: str) -> str:

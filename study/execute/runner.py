@@ -1,6 +1,7 @@
 """Runs the missing trials of a plan with Ray, and charges what it holds."""
 
 import pickle
+import shutil
 import statistics
 import threading
 import time
@@ -18,7 +19,7 @@ from study.execute.capacity import Capacity, find_capacity
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.purse import Purse
-from study.execute.search import ProposedTrials, search
+from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, close_running
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
 from study.execute.verdict import Verdict
@@ -35,7 +36,7 @@ _END_SECONDS = 30.0
 """How long the driver waits for its threads at the end."""
 
 
-def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
+def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, tune_folder: Path | None = None) -> None:
     """Run the missing trials of a plan, as many at once as fit, and return when each has its row.
 
     A trial that fails is tried again from its checkpoint, and if that does not help gets a row that says so. After an
@@ -46,6 +47,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         plan: trials and data.
         store: where rows, checkpoints, ledger and logs go.
         on_event: called with every event, in order, in this thread.
+        tune_folder: where Ray Tune's own record of the search is put at the end, for Tune's tools; default: nowhere.
 
     Raises:
         UserError: not one trial fits on the machine, or the results cannot be written.
@@ -59,13 +61,17 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         capacity = find_capacity(plan.study.execution, nodes)
         for trial_id in plan.restart:  # only now that the study can really start
             store.discard(trial_id)
-        _Run(plan, store, capacity, storage).run(on_event)
+        try:
+            _Run(plan, store, capacity, storage, log=tune_folder is not None).run(on_event)
+        finally:
+            if tune_folder is not None and (storage / TUNE).exists():
+                _keep(storage / TUNE, tune_folder, on_event)
 
 
 class _Run:
     """The parts of a running study."""
 
-    def __init__(self, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path) -> None:
+    def __init__(self, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path, *, log: bool) -> None:
         self.plan, self.store, self.capacity = plan, store, capacity
         study = plan.study
         ledger = store.ledger()
@@ -100,7 +106,7 @@ class _Run:
         most = slots + 1 if study.search is None and rungs is None else slots
         searcher = ProposedTrials(self.dispatcher, self.proposer, most, self._job)
         work = ray.put((plan, store))
-        self.search = _Thread(lambda: search(self.dispatcher, searcher, judge, storage))
+        self.search = _Thread(lambda: search(self.dispatcher, searcher, judge, storage, log=log))
         self.slots = [
             _Thread(Slot(self.dispatcher, work, plan, store, capacity, self.purse, storage).run) for _ in range(slots)
         ]
@@ -177,6 +183,14 @@ class _Run:
         row = self.store.trial(trial.trial_id)
         ray.get(self.dispatcher.report.remote(pickle.dumps(TrialEnded(trial, row)), trial.trial_id, {}))
         return row
+
+
+def _keep(record: Path, folder: Path, on_event: OnEvent) -> None:
+    """Copy Ray Tune's record of a search; that it cannot be kept does not end a study."""
+    try:
+        shutil.copytree(record, folder)
+    except OSError as error:
+        on_event(Note(f"--log tune: the record of Ray Tune cannot be kept in {folder}: {error}".splitlines()[0]))
 
 
 class _Thread(threading.Thread):

@@ -12,12 +12,16 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from study.events import Trial, TrialDeclined
 from study.execute.dispatcher import Job
 from study.search.proposer import Proposer
+
+TUNE = "tune"
+"""Folder of the search among Ray's own files."""
 
 
 class ProposedTrials(Searcher):
@@ -57,7 +61,7 @@ class ProposedTrials(Searcher):
         if self._proposer.ended:
             ray.get(self._dispatcher.no_more_jobs.remote())
         self._finished = not open_for_more
-        return {"trial_id": trial.trial_id}
+        return {"trial_id": trial.trial_id, **(trial.suggested or {})}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Pass the figures of an epoch on."""
@@ -112,23 +116,27 @@ class Follower(tune.Trainable):
         self._trial, self._index = trial_id, 0
 
 
-def search(dispatcher: Any, searcher: Searcher, scheduler: TrialScheduler | None, storage: Path) -> None:
+def search(
+    dispatcher: Any, searcher: Searcher, scheduler: TrialScheduler | None, storage: Path, *, log: bool = False
+) -> None:
     """Run Ray Tune until the searcher has no more trials and all have ended.
 
     Args:
         dispatcher: the study's `Dispatcher` actor.
         searcher: says which trials.
         scheduler: judges their epochs.
-        storage: folder for Ray's own files.
+        storage: folder for Ray's own files; those of this search are in `tune` there.
+        log: have Tune write what it sees of the trials, for its own tools.
     """
     follower = tune.with_parameters(Follower, dispatcher=dispatcher)
     tuner = tune.Tuner(
         tune.with_resources(follower, {"node:__internal_head__": 0.001}),
         tune_config=tune.TuneConfig(search_alg=searcher, scheduler=scheduler, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
-            name="tune",
+            name=TUNE,
             storage_path=str(storage),
             verbose=0,
+            callbacks=[JsonLoggerCallback()] if log else [],
             failure_config=tune.FailureConfig(max_failures=3),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),

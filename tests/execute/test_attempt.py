@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from study.events import EpochFinished, TrialEnded, TrialStarted
 from study.execute.attempt import run_attempt
 from study.execute.holding import Holding
 from study.execute.verdict import Verdict
+from study.repository import Code
 from study.results import LAST, MODEL, cost
 
 CPU = torch.device("cpu")
@@ -68,6 +70,12 @@ def test_a_completed_trial_leaves_rows_a_model_and_a_log(whole):
     log = store.log_path(trial.trial_id).read_text()
     assert "epoch 3" in log
     assert "completed" in log
+
+
+def test_a_row_names_the_code_that_was_planned_whatever_the_worker_finds(tmp_path, cache_dir):
+    plan, store = open_study(tiny_study(epochs=1), tmp_path, cache_dir)
+    row = attempt(plan.trials[0], replace(plan, code=Code("c" * 40, True, "d" * 16, 9)), store)
+    assert (row["git_sha"], row["git_dirty"], row["diff_hash"]) == ("c" * 40, True, "d" * 16)
 
 
 def test_the_parts_of_the_cost_are_what_was_held(whole):
