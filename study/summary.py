@@ -7,18 +7,21 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from study.differences import why_new
 from study.plan import DONE, Plan
 from study.results import ResultStore, cost
 
 
 def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: bool) -> None:
     """Say what is done, what is to run and what that should cost; on demand with a line a trial."""
-    statuses = {row["trial_id"]: row["status"] for row in store.trials()}
+    rows = store.trials()
+    statuses = {row["trial_id"]: row["status"] for row in rows}
+    new, notes = why_new(plan, rows)
     if every_trial:
         table = Table("trial", "configuration and seed", "state", "predicted device-seconds", box=None, pad_edge=False)
         for trial in plan.trials:
             status = statuses.get(trial.trial_id)
-            state = status if trial.trial_id in plan.done else f"again ({status})" if status else "new"
+            state = status if trial.trial_id in plan.done else f"again ({status})" if status else new[trial.trial_id]
             table.add_row(
                 trial.trial_id, plan.label(trial), state, _number(plan.predicted_device_seconds[trial.trial_id])
             )
@@ -28,6 +31,8 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
     predicted = f"{sum(known):,.0f} device-seconds" if len(known) == len(left) else "unknown"
     seeds = "" if len(plan.study.seeds) == 1 else f" ({len(plan.study.seeds)} seeds)"
     _say(console, f"{plan.study.name}: {len(plan.trials)} trials{seeds}, {len(plan.done)} done, {len(left)} to run")
+    for note in notes:
+        _say(console, note)
     if left:
         _say(console, f"predicted cost: {predicted} ({plan.prediction_basis})")
     if plan.changed:
