@@ -28,6 +28,8 @@ from study.rows import cell, cost, differing, flatten, labels, trial_row
 from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
 
 __all__ = [
+    "LAST",
+    "MODEL",
     "ResultStore",
     "comparable",
     "cost",
@@ -36,9 +38,16 @@ __all__ = [
     "labels",
     "load",
     "provenance",
+    "stored_studies",
     "trial_row",
     "write_file",
 ]
+
+LAST = "last"
+"""Checkpoint from which an unfinished trial goes on."""
+
+MODEL = "model"
+"""Checkpoint of a completed trial, for `study.track`."""
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
@@ -105,8 +114,10 @@ class ResultStore:
         return (self.folder / "checkpoints" / trial_id).read(f"{name}.pt")
 
     def delete_checkpoint(self, trial_id: str, name: str) -> None:
-        """Remove a state of a trial, if there is one."""
-        (self.folder / "checkpoints" / trial_id).delete(f"{name}.pt")
+        """Remove a state of a trial, if there is one, and the folder of the trial's last one."""
+        checkpoints = self.folder / "checkpoints" / trial_id
+        checkpoints.delete(f"{name}.pt")
+        checkpoints.remove_empty()
 
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
         """Keep what was read under a data hash, as JSON in `data/`."""
@@ -123,6 +134,7 @@ class ResultStore:
         checkpoints = self.folder / "checkpoints" / trial_id
         for name in checkpoints.names(".pt"):
             checkpoints.delete(name)
+        checkpoints.remove_empty()
 
     def log_path(self, trial_id: str) -> Path:
         """Local file for a trial's log; its folder is made. Results elsewhere have their logs in `results/` here."""
@@ -139,6 +151,16 @@ class ResultStore:
         folder = self.folder / table
         read = ((name, folder.read(name)) for name in folder.names(".parquet") if name.startswith(prefix))
         return [row for name, data in read if data is not None for row in _parse(data, f"{folder}/{name}").to_pylist()]
+
+
+def stored_studies(root: str | Path) -> list[str]:
+    """Names of the studies that left anything in a results folder.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    place = open_folder(root)
+    return [name for name in place.folders() if not set(TABLES).isdisjoint((place / name).folders())]
 
 
 @overload

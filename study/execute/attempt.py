@@ -16,9 +16,9 @@ import torch.distributed as dist
 from study.errors import DivergedError, UserError
 from study.events import OnEvent, Trial, TrialEnded, TrialStarted
 from study.execute.holding import Holding
-from study.execute.record import LAST, Record
+from study.execute.record import Record
 from study.plan import Plan
-from study.results import ResultStore
+from study.results import LAST, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
 

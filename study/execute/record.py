@@ -12,15 +12,9 @@ from study.events import EpochFinished, Trial
 from study.execute.holding import Holding
 from study.execute.outcome import write_outcome
 from study.plan import Plan
-from study.results import ResultStore
+from study.results import LAST, MODEL, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult
-
-LAST = "last"
-"""Checkpoint from which an unfinished trial goes on."""
-
-MODEL = "model"
-"""Checkpoint of a completed trial, for `study.track`."""
 
 _TABLES = ("steps", "epochs", "sequences")
 _log = logging.getLogger(__name__)

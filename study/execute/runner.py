@@ -17,6 +17,7 @@ from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher
 from study.execute.search import AHEAD, PlannedTrials, search
 from study.execute.slot import Slot, close_running
+from study.housekeeping import HouseKeeper
 from study.plan import Plan
 from study.results import ResultStore
 
@@ -52,6 +53,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         capacity = find_capacity(execution, [node["Resources"] for node in ray.nodes() if node["Alive"]])
         for trial_id in plan.restart:  # only now that the study can really start
             store.discard(trial_id)
+        keeper = HouseKeeper(store, execution.keep_checkpoints)
         attempts = Counter(entry["trial_id"] for entry in store.ledger() if entry["kind"] == "attempt")
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         dispatcher: Any = (
@@ -69,7 +71,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         try:
             for thread in threads:
                 thread.start()
-            _pass_on(dispatcher, threads, {trial.trial_id for trial in trials}, on_event)
+            _pass_on(dispatcher, threads, {trial.trial_id for trial in trials}, on_event, keeper)
             for thread in threads:
                 thread.join(_END_SECONDS)
         finally:
@@ -82,7 +84,9 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
             ray.kill(dispatcher)
 
 
-def _pass_on(dispatcher: Any, threads: list["_Thread"], missing: set[str], on_event: OnEvent) -> None:
+def _pass_on(
+    dispatcher: Any, threads: list["_Thread"], missing: set[str], on_event: OnEvent, keeper: HouseKeeper
+) -> None:
     """Pass events on until every trial has ended."""
     while missing:
         for packed in ray.get(dispatcher.events.remote(_LOOK_SECONDS)):
@@ -90,6 +94,7 @@ def _pass_on(dispatcher: Any, threads: list["_Thread"], missing: set[str], on_ev
             on_event(event)
             if isinstance(event, TrialEnded):
                 missing.discard(event.trial.trial_id)
+                keeper.trial_ended(event.row)
         for thread in threads:
             if thread.error is not None:
                 raise thread.error

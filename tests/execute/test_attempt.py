@@ -13,8 +13,7 @@ from study.errors import UserError
 from study.events import EpochFinished, TrialEnded, TrialStarted
 from study.execute.attempt import run_attempt
 from study.execute.holding import Holding
-from study.execute.record import LAST, MODEL
-from study.results import cost
+from study.results import LAST, MODEL, cost
 
 CPU = torch.device("cpu")
 
