@@ -159,11 +159,14 @@ class _Reporter:
 
 
 def tune_result(event: Event) -> dict[str, Any]:
-    """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them."""
+    """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them.
+
+    Figures of the test split are none of their business.
+    """
     if isinstance(event, EpochFinished):
         return {"epoch": event.epoch, "done": False, **event.metrics}
     if isinstance(event, TrialEnded):
-        figures = {name: value for name, value in event.row.items() if name.startswith(("val_", "test_"))}
+        figures = {name: value for name, value in event.row.items() if name.startswith("val_")}
         return {"epoch": event.row["epochs"], "done": True, "status": event.row["status"], **figures}
     return {}
 

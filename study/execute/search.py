@@ -86,6 +86,17 @@ class Follower(tune.Trainable):
         self._trial, self._index = trial_id, 0
 
 
+class Forgetting(tune.Callback):
+    """Drops what Tune keeps of an ended trial and nobody reads: 70 kB a trial, for as long as the study runs.
+
+    They are the last values of each figure, for averages over them; the averages themselves stay.
+    """
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Drop them."""
+        trial.run_metadata.metric_n_steps.clear()
+
+
 def search(dispatcher: Any, searcher: Searcher, num_trials: int, storage: Path) -> None:
     """Run Ray Tune until the searcher has no more trials and all have ended.
 
@@ -103,6 +114,7 @@ def search(dispatcher: Any, searcher: Searcher, num_trials: int, storage: Path) 
             name="tune",
             storage_path=str(storage),
             verbose=0,
+            callbacks=[Forgetting()],
             failure_config=tune.FailureConfig(max_failures=3),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
