@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["run_study"]
 
 
-def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent") -> None:
+def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent", *, stop_after: int | None = None) -> None:
     """Run the missing trials of a plan; see `study.execute.runner.run_study`."""
     from study.execute.runner import run_study
 
-    run_study(plan, store, on_event)
+    run_study(plan, store, on_event, stop_after=stop_after)

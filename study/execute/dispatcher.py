@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,10 +63,12 @@ class Dispatcher:
 
     Args:
         timeout_seconds: a job that takes longer is ended by killing its workers.
+        stop_after: trials end after so many epochs.
     """
 
-    def __init__(self, timeout_seconds: float | None = None) -> None:
+    def __init__(self, timeout_seconds: float | None = None, stop_after: int | None = None) -> None:
         self._timeout_seconds = timeout_seconds
+        self._stop_after = stop_after
         self._changed = asyncio.Condition()
         self._queue: deque[Job] = deque()
         self._groups: dict[str, GroupState] = {}
@@ -154,7 +157,7 @@ class Dispatcher:
                 if group.running is not None and group.running.trial_id == trial_id:
                     self._finish(group)
         await self._notify()
-        return trial_id in self._stopping
+        return trial_id in self._stopping or result.get("epoch", 0) >= (self._stop_after or math.inf)
 
     async def fault(self, group_id: str, fault: Fault) -> None:
         """A worker breaks off; the first to say so knows why."""

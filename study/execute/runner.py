@@ -28,7 +28,7 @@ _END_SECONDS = 30.0
 """How long the driver waits for its threads at the end."""
 
 
-def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
+def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, stop_after: int | None = None) -> None:
     """Run the missing trials of a plan, as many at once as fit, and return when each has its row.
 
     A trial that fails is tried again from its checkpoint, and if that does not help gets a row that says so. After an
@@ -39,6 +39,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         plan: trials and data.
         store: where rows, checkpoints, ledger and logs go.
         on_event: called with every event, in order, in this thread.
+        stop_after: end every trial after so many epochs, as `pruned`.
 
     Raises:
         UserError: not one trial fits on the machine, or the results cannot be written.
@@ -59,7 +60,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent) -> None:
         dispatcher: Any = (
             ray.remote(Dispatcher)
             .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
-            .remote(execution.trial_timeout_seconds)
+            .remote(execution.trial_timeout_seconds, stop_after)
         )
         work = ray.put((plan, store))
         searcher = PlannedTrials(dispatcher, trials, attempts, capacity.slots + AHEAD)
