@@ -22,12 +22,19 @@ class CommandParser(argparse.ArgumentParser):
         raise UserError(f"{message}; see '{self.prog} --help'")
 
 
+_LISTED = 30
+"""Known names that an error lists at most: the methods and settings there are, but not all trials."""
+
+
 class DivergedError(RuntimeError):
     """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The closing words of an error about an unknown name: the nearest known one, or all of them."""
+    """The closing words of an error about an unknown name: the nearest known one, or those there are."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"known: {', '.join(known[:_LISTED]) or 'none'}{more}"

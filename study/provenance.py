@@ -20,6 +20,7 @@ _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
     "checkpoint.py",
     "commands",
+    "comparison.py",
     "differences.py",
     "drawing.py",
     "errors.py",

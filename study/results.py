@@ -83,6 +83,10 @@ class ResultStore:
         """All rows of `trials`, by trial_id."""
         return self._read_all("trials")
 
+    def trial(self, trial_id: str) -> dict[str, Any] | None:
+        """A trial's row of `trials`, or None."""
+        return next(iter(self._read("trials", trial_id)), None)
+
     def write_rows(self, table: RowTable, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace a trial's rows of a table by these, which hold the earlier ones too.
 
@@ -94,8 +98,7 @@ class ResultStore:
 
     def read_rows(self, table: RowTable, trial_id: str) -> list[dict[str, Any]]:
         """A trial's rows of a table, in the order they were written; none if there are none yet."""
-        data = (self.folder / table).read(f"{trial_id}.parquet")
-        return [] if data is None else _parse(data, f"{self.folder}/{table}/{trial_id}.parquet").to_pylist()
+        return self._read(table, trial_id)
 
     def write_ledger(self, entry: Mapping[str, Any]) -> None:
         """Write an entry on held devices, in place of the one with the same `entry_id`."""
@@ -123,6 +126,13 @@ class ResultStore:
         """Keep what was read under a data hash, as JSON in `data/`."""
         (self.folder / "data").write(f"{data_hash}.json", json.dumps(manifest, indent=1).encode())
 
+    def read_manifest(self, data_hash: str) -> dict[str, Any] | None:
+        """What `write_manifest` kept under a data hash; None if there is nothing, or nothing that can be read."""
+        try:
+            return json.loads((self.folder / "data").read(f"{data_hash}.json") or b"null")
+        except ValueError:
+            return None
+
     def discard(self, trial_id: str) -> None:
         """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""
         for table in (*_ROW_TABLES, "trials"):
@@ -146,6 +156,10 @@ class ResultStore:
         sink = pa.BufferOutputStream()
         pq.write_table(_table(table, rows, schema), sink)
         (self.folder / table).write(f"{name}.parquet", sink.getvalue().to_pybytes())
+
+    def _read(self, table: Table, name: str) -> list[dict[str, Any]]:
+        data = (self.folder / table).read(f"{name}.parquet")
+        return [] if data is None else _parse(data, f"{self.folder}/{table}/{name}.parquet").to_pylist()
 
     def _read_all(self, table: Table, prefix: str = "") -> list[dict[str, Any]]:
         folder = self.folder / table

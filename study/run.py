@@ -75,7 +75,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
-    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.missing:
         from study.execute import run_study
         from study.live import Display

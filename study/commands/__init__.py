@@ -3,5 +3,5 @@
 Every command takes the name of a study or a trial, and `--results` like a run.
 """
 
-COMMANDS: dict[str, str] = {"gc": "gc"}
+COMMANDS: dict[str, str] = {"gc": "gc", "repro": "repro"}
 """Word on the command line to module of this room."""
