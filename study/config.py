@@ -221,6 +221,7 @@ class Execution(Frozen):
     budget_device_seconds: Duration | None = None  # "2h": a hard cap, over all attempts and runs of the study
     warm_groups: bool = True  # False: a fresh, isolated worker group for every trial
     jobs_per_group: PositiveInt | None = None  # recycle a warm group after so many trials
+    keep_checkpoints: Literal["best", "all"] = "best"  # of completed trials; best: what study.housekeeping keeps
 
 
 class Configuration(Frozen):

@@ -26,12 +26,19 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: ends a study as Ctrl-C does."""
 
 
+_LISTED = 30
+"""Known names that an error lists at most: the methods and settings there are, but not all trials."""
+
+
 class DivergedError(RuntimeError):
     """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
 
 
 def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """The closing words of an error about an unknown name: the nearest known one, else all or other words."""
+    """The closing words of an error about an unknown name: the nearest known one, else those there are, or others."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else otherwise or f"known: {', '.join(known) or 'none'}"
+    if close or otherwise:
+        return f"did you mean {close[0]!r}?" if close else otherwise or ""
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"known: {', '.join(known[:_LISTED]) or 'none'}{more}"

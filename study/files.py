@@ -3,6 +3,7 @@
 import errno
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,21 @@ _FULL = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is too large",
 }
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as a listing shows it.
+
+    Attributes:
+        path: below the folder that was listed, `checkpoints/0a1b/model.pt`.
+        size: bytes.
+        modified: when it was last written, seconds since the epoch.
+    """
+
+    path: str
+    size: int
+    modified: float
 
 
 @dataclass(frozen=True)
@@ -65,14 +81,27 @@ class Folder:
         """Sorted names of the folders in this folder."""
         return sorted(name for name, kind in self._entries() if kind == fs.FileType.Directory)
 
+    def files(self) -> list[StoredFile]:
+        """All files in this folder and the folders below it, by path; also hidden ones, which are being written."""
+        found = self._list(recursive=True)
+        files = [info for info in found if info.type == fs.FileType.File]
+        return sorted(
+            (StoredFile(info.path[len(self.path) + 1 :], info.size, info.mtime_ns / 1e9) for info in files),
+            key=lambda file: file.path,
+        )
+
     def _entries(self) -> list[tuple[str, fs.FileType]]:
+        return [(info.base_name, info.type) for info in self._list() if not info.base_name.startswith(".")]
+
+    def _list(self, *, recursive: bool = False) -> list[fs.FileInfo]:
+        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
         try:
-            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+            found: list[fs.FileInfo] = self.filesystem.get_file_info(selector)
         except NotADirectoryError:
             return []
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"cannot read {self}: {_reason(error)}") from None
-        return [(info.base_name, info.type) for info in found if not info.base_name.startswith(".")]
+        return found
 
     def read(self, name: str) -> bytes | None:
         """Content of a file, or None if there is none of this name.
@@ -107,13 +136,26 @@ class Folder:
             raise _unwritable(str(self / name), error) from None
 
     def delete(self, name: str) -> None:
-        """Remove a file, and what a killed writer left of it; nothing happens if there is none."""
+        """Remove a file, and what a killed writer left of it; nothing happens if there is none.
+
+        Raises:
+            UserError: it cannot be removed.
+        """
+        try:
+            if self.is_local:
+                for leftover in Path(self.path).glob(f".{name}.*.tmp"):
+                    leftover.unlink(missing_ok=True)
+                Path(self.path, name).unlink(missing_ok=True)
+            elif self.filesystem.get_file_info(f"{self.path}/{name}").type == fs.FileType.File:
+                self.filesystem.delete_file(f"{self.path}/{name}")
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"cannot remove {self / name}: {_reason(error)}") from None
+
+    def remove_empty(self) -> None:
+        """Remove this folder if it lies on a disk and nothing is in it."""
         if self.is_local:
-            for leftover in Path(self.path).glob(f".{name}.*.tmp"):
-                leftover.unlink(missing_ok=True)
-            Path(self.path, name).unlink(missing_ok=True)
-        elif self.filesystem.get_file_info(f"{self.path}/{name}").type == fs.FileType.File:
-            self.filesystem.delete_file(f"{self.path}/{name}")
+            with suppress(OSError):
+                Path(self.path).rmdir()
 
 
 def open_folder(place: str | Path) -> Folder:

@@ -40,6 +40,7 @@ __all__ = [
     "labels",
     "load",
     "provenance",
+    "stored_studies",
     "trial_row",
     "write_file",
 ]
@@ -84,10 +85,9 @@ class ResultStore:
         """All rows of `trials`, by trial_id."""
         return self._read_all("trials")
 
-    def trial(self, trial_id: str) -> dict[str, Any]:
-        """The row of `trials` of a trial that has one."""
-        (row,) = self._read_all("trials", f"{trial_id}.")
-        return row
+    def trial(self, trial_id: str) -> dict[str, Any] | None:
+        """A trial's row of `trials`, or None."""
+        return next(iter(self._read("trials", trial_id)), None)
 
     def write_rows(self, table: RowTable, trial_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace a trial's rows of a table by these, which hold the earlier ones too.
@@ -100,8 +100,7 @@ class ResultStore:
 
     def read_rows(self, table: RowTable, trial_id: str) -> list[dict[str, Any]]:
         """A trial's rows of a table, in the order they were written; none if there are none yet."""
-        data = (self.folder / table).read(f"{trial_id}.parquet")
-        return [] if data is None else _parse(data, f"{self.folder}/{table}/{trial_id}.parquet").to_pylist()
+        return self._read(table, trial_id)
 
     def write_ledger(self, entry: Mapping[str, Any]) -> None:
         """Write an entry on held devices, in place of the one with the same `entry_id`."""
@@ -124,8 +123,10 @@ class ResultStore:
         return f"{name}.pt" in (self.folder / "checkpoints" / trial_id).names(".pt")
 
     def delete_checkpoint(self, trial_id: str, name: str) -> None:
-        """Remove a state of a trial, if there is one."""
-        (self.folder / "checkpoints" / trial_id).delete(f"{name}.pt")
+        """Remove a state of a trial, if there is one, and the folder of the trial's last one."""
+        checkpoints = self.folder / "checkpoints" / trial_id
+        checkpoints.delete(f"{name}.pt")
+        checkpoints.remove_empty()
 
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
         """Keep what was read under a data hash, as JSON in `data/`."""
@@ -134,6 +135,13 @@ class ResultStore:
     def write_difference(self, diff_hash: str, difference: bytes) -> None:
         """Keep what the code differed in from its commit, under the name that rows have for it (`diff_hash`)."""
         (self.folder / "diffs").write(f"{diff_hash}.diff", difference)
+
+    def read_manifest(self, data_hash: str) -> dict[str, Any] | None:
+        """What `write_manifest` kept under a data hash; None if there is nothing, or nothing that can be read."""
+        try:
+            return json.loads((self.folder / "data").read(f"{data_hash}.json") or b"null")
+        except ValueError:
+            return None
 
     def discard(self, trial_id: str) -> None:
         """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""
@@ -146,6 +154,7 @@ class ResultStore:
         checkpoints = self.folder / "checkpoints" / trial_id
         for name in checkpoints.names(".pt"):
             checkpoints.delete(name)
+        checkpoints.remove_empty()
 
     def log_path(self, trial_id: str) -> Path:
         """Local file for a trial's log; its folder is made. Results elsewhere have their logs in `results/` here."""
@@ -164,10 +173,24 @@ class ResultStore:
         pq.write_table(_table(table, rows, schema), sink)
         (self.folder / table).write(f"{name}.parquet", sink.getvalue().to_pybytes())
 
+    def _read(self, table: Table, name: str) -> list[dict[str, Any]]:
+        data = (self.folder / table).read(f"{name}.parquet")
+        return [] if data is None else _parse(data, f"{self.folder}/{table}/{name}.parquet").to_pylist()
+
     def _read_all(self, table: Table, prefix: str = "") -> list[dict[str, Any]]:
         folder = self.folder / table
         read = ((name, folder.read(name)) for name in folder.names(".parquet") if name.startswith(prefix))
         return [row for name, data in read if data is not None for row in _parse(data, f"{folder}/{name}").to_pylist()]
+
+
+def stored_studies(root: str | Path) -> list[str]:
+    """Names of the studies that left anything in a results folder.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    place = open_folder(root)
+    return [name for name in place.folders() if not set(TABLES).isdisjoint((place / name).folders())]
 
 
 @overload

@@ -80,7 +80,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
-    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
     lines = []

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from study.config import Study
+from study.differences import why_new
 from study.plan import Plan
 from study.results import ResultStore, cost
 from study.schema import DONE
@@ -16,12 +17,14 @@ from study.search_config import Population
 
 def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: bool) -> None:
     """Say what is done, what is to run and what that should cost; on demand with a line a trial."""
-    statuses = {row["trial_id"]: row["status"] for row in store.trials()}
+    rows = store.trials()
+    statuses = {row["trial_id"]: row["status"] for row in rows}
+    new, notes = why_new(plan, rows)
     if every_trial:
         table = Table("trial", "configuration and seed", "state", "predicted device-seconds", box=None, pad_edge=False)
         for trial in plan.trials:
             status = statuses.get(trial.trial_id)
-            state = status if trial.trial_id in plan.done else f"again ({status})" if status else "new"
+            state = status if trial.trial_id in plan.done else f"again ({status})" if status else new[trial.trial_id]
             table.add_row(
                 trial.trial_id, plan.label(trial), state, _number(plan.predicted_device_seconds[trial.trial_id])
             )
@@ -34,6 +37,8 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
     _say(console, f"{plan.study.name}: {plan.total} trials{seeds}, {len(plan.done)} done, {to_run} to run")
     if to_run > len(left):
         _say(console, f"{to_run - len(left)} of them are not known yet: {_searched(plan.study)}")
+    for note in notes:
+        _say(console, note)
     if left:
         _say(console, f"predicted cost: {predicted} ({plan.prediction_basis})")
     if plan.changed:

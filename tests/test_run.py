@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import re
 import signal
@@ -207,7 +208,9 @@ def test_a_study_that_is_done_shows_its_outcome_without_running(cache_dir, capsy
     assert "mine: 3 trials, 3 done, 0 to run" in told
     assert "cost against accuracy: " in told
     (manifest,) = Path("results/mine/data").iterdir()
-    assert '"train"' in manifest.read_text()
+    kept = json.loads(manifest.read_text())
+    assert kept["root"] == "synthetic:tiny"
+    assert kept["train"]
 
 
 def test_logs_can_be_had_of_a_study_that_is_done(cache_dir, capsys):

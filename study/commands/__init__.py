@@ -4,8 +4,10 @@ A command takes the name of a study or a trial, and `--results` like a run; `mig
 """
 
 COMMANDS: dict[str, str] = {
+    "gc": "gc",
     "import": "import_runs",
     "migrate": "migrate",
+    "repro": "repro",
     "status": "status",
 }
 """Word on the command line to module of this room."""

@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["run_study"]
 
 
-def run_study(plan: "Plan", store: "ResultStore", on_event: "OnEvent", *, tune_folder: "Path | None" = None) -> None:
+def run_study(
+    plan: "Plan",
+    store: "ResultStore",
+    on_event: "OnEvent",
+    *,
+    tune_folder: "Path | None" = None,
+    stop_after: int | None = None,
+) -> None:
     """Run the missing trials of a plan; see `study.execute.runner.run_study`."""
     from study.execute.runner import run_study
 
-    run_study(plan, store, on_event, tune_folder=tune_folder)
+    run_study(plan, store, on_event, tune_folder=tune_folder, stop_after=stop_after)

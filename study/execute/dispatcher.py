@@ -76,10 +76,14 @@ class Dispatcher:
     Args:
         timeout_seconds: a job that takes longer is ended by killing its workers.
         startup_seconds: what the start of a group takes, as far as is known.
+        stop_after: trials end after so many epochs.
     """
 
-    def __init__(self, timeout_seconds: float | None = None, startup_seconds: float = 0.0) -> None:
+    def __init__(
+        self, timeout_seconds: float | None = None, startup_seconds: float = 0.0, stop_after: int | None = None
+    ) -> None:
         self._timeout_seconds, self._startup_seconds = timeout_seconds, startup_seconds
+        self._stop_after = math.inf if stop_after is None else stop_after
         self._changed = asyncio.Condition()
         self._queue: deque[Job] = deque()
         self._groups: dict[str, GroupState] = {}
@@ -185,6 +189,8 @@ class Dispatcher:
         await self._notify()
         if "epoch" not in result or result["done"]:
             return Verdict.GO_ON
+        if result["epoch"] >= self._stop_after:
+            return Verdict.STOP
         if judged:
             await self._wait(lambda: self._judged.get(trial_id, (0, None))[0] >= result["epoch"])
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))

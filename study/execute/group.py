@@ -165,13 +165,14 @@ class _Reporter:
 
 
 def tune_result(event: Event) -> dict[str, Any]:
-    """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them."""
+    """What Ray Tune's schedulers and searchers see of an event; empty if it is nothing to them.
+
+    Figures of the test split are none of their business.
+    """
     if isinstance(event, EpochFinished):
         return {"epoch": event.epoch, "seconds": event.seconds, "done": False, **event.metrics}
     if isinstance(event, TrialEnded | TrialPaused):
-        figures = {
-            name: value for name, value in event.row.items() if name.startswith(("val_", "test_", "device_seconds"))
-        }
+        figures = {name: value for name, value in event.row.items() if name.startswith(("val_", "device_seconds"))}
         status = "paused" if isinstance(event, TrialPaused) else event.row["status"]
         return {"epoch": event.row["epochs"], "done": True, "status": status, **figures}
     return {}

@@ -23,6 +23,7 @@ from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, close_running
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
 from study.execute.verdict import Verdict
+from study.housekeeping import HouseKeeper
 from study.plan import Plan
 from study.results import LAST, ResultStore, cost
 from study.search.promotion import Rungs
@@ -36,7 +37,14 @@ _END_SECONDS = 30.0
 """How long the driver waits for its threads at the end."""
 
 
-def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, tune_folder: Path | None = None) -> None:
+def run_study(
+    plan: Plan,
+    store: ResultStore,
+    on_event: OnEvent,
+    *,
+    tune_folder: Path | None = None,
+    stop_after: int | None = None,
+) -> None:
     """Run the missing trials of a plan, as many at once as fit, and return when each has its row.
 
     A trial that fails is tried again from its checkpoint, and if that does not help gets a row that says so. After an
@@ -48,6 +56,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, tune_folder:
         store: where rows, checkpoints, ledger and logs go.
         on_event: called with every event, in order, in this thread.
         tune_folder: where Ray Tune's own record of the search is put at the end, for Tune's tools; default: nowhere.
+        stop_after: end every trial after so many epochs, as `pruned`.
 
     Raises:
         UserError: not one trial fits on the machine, or the results cannot be written.
@@ -62,7 +71,7 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, tune_folder:
         for trial_id in plan.restart:  # only now that the study can really start
             store.discard(trial_id)
         try:
-            _Run(plan, store, capacity, storage, log=tune_folder is not None).run(on_event)
+            _Run(plan, store, capacity, storage, stop_after, log=tune_folder is not None).run(on_event)
         finally:
             if tune_folder is not None and (storage / TUNE).exists():
                 _keep(storage / TUNE, tune_folder, on_event)
@@ -71,18 +80,28 @@ def run_study(plan: Plan, store: ResultStore, on_event: OnEvent, *, tune_folder:
 class _Run:
     """The parts of a running study."""
 
-    def __init__(self, plan: Plan, store: ResultStore, capacity: Capacity, storage: Path, *, log: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: ResultStore,
+        capacity: Capacity,
+        storage: Path,
+        stop_after: int | None,
+        *,
+        log: bool,
+    ) -> None:
         self.plan, self.store, self.capacity = plan, store, capacity
         study = plan.study
         ledger = store.ledger()
         startups = [entry["held_seconds"] for entry in ledger if entry["kind"] == "startup"]
         startup_seconds = statistics.median(startups) if startups else 0.0
         slots = min(capacity.slots, plan.total - len(plan.done))
+        self.keeper = HouseKeeper(store, study.execution.keep_checkpoints)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
             .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
-            .remote(study.execution.trial_timeout_seconds, startup_seconds)
+            .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after)
         )
         spent = cost(ledger)["device_seconds"]
         self.purse = Purse(study.execution.budget_device_seconds, spent, slots * capacity.devices)
@@ -137,7 +156,10 @@ class _Run:
     def _pass_on(self, on_event: OnEvent) -> None:
         """Pass on what happened, and raise what threads ended with."""
         for packed in ray.get(self.dispatcher.events.remote(_LOOK_SECONDS if self.search.is_alive() else 0.0)):
-            on_event(pickle.loads(packed))
+            event = pickle.loads(packed)
+            on_event(event)
+            if isinstance(event, TrialEnded):
+                self.keeper.trial_ended(event.row)
         while self.notes:
             on_event(Note(self.notes.pop(0)))
         for thread in (self.search, *self.slots):
@@ -181,6 +203,7 @@ class _Run:
         """End a paused trial for good."""
         self.store.delete_checkpoint(trial.trial_id, LAST)
         row = self.store.trial(trial.trial_id)
+        assert row is not None, "a trial that paused has a row"
         ray.get(self.dispatcher.report.remote(pickle.dumps(TrialEnded(trial, row)), trial.trial_id, {}))
         return row
 

@@ -116,6 +116,17 @@ class Follower(tune.Trainable):
         self._trial, self._index = trial_id, 0
 
 
+class Forgetting(tune.Callback):
+    """Drops what Tune keeps of an ended trial and nobody reads: 70 kB a trial, for as long as the study runs.
+
+    They are the last values of each figure, for averages over them; the averages themselves stay.
+    """
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Drop them."""
+        trial.run_metadata.metric_n_steps.clear()
+
+
 def search(
     dispatcher: Any, searcher: Searcher, scheduler: TrialScheduler | None, storage: Path, *, log: bool = False
 ) -> None:
@@ -136,7 +147,7 @@ def search(
             name=TUNE,
             storage_path=str(storage),
             verbose=0,
-            callbacks=[JsonLoggerCallback()] if log else [],
+            callbacks=[Forgetting(), *([JsonLoggerCallback()] if log else [])],
             failure_config=tune.FailureConfig(max_failures=3),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),

@@ -11,6 +11,7 @@ from study.events import EpochFinished, Note, TrialEnded, TrialStarted
 from study.execute import run_study
 from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
+from study.housekeeping import KeptModels, survey
 from study.results import cost
 
 
@@ -113,6 +114,19 @@ def test_two_workers_do_what_one_does(tmp_path, cache_dir):
     for name in ("loss", "weighted_total", "gradient_norm"):
         assert mine[name][first].to_numpy() == pytest.approx(theirs[name][first].to_numpy(), rel=1e-4)
         assert mine[name].to_numpy() == pytest.approx(theirs[name].to_numpy(), rel=0.1)
+
+
+def test_models_are_kept_of_the_best_or_of_all(tmp_path, cache_dir):
+    points = [{"weighting": {"kind": "hwf", "loss_weights": {"cls": cls}}} for cls in (0.1, 1, 3, 10)]
+    for keep in ("best", "all"):
+        study = tiny_study(points, epochs=1, execution=Execution(keep_checkpoints=keep))
+        plan, store = open_study(study, tmp_path / keep, cache_dir)
+        run_study(plan, store, lambda _: None)
+        models = [file.path.split("/")[1] for file in store.folder.files() if file.path.endswith("/model.pt")]
+        superfluous, kept = survey(store)
+        assert len(superfluous) + len(kept) == len(models)
+        assert len(models) == (len(kept) if keep == "best" else 4)
+        assert set(models) >= set(KeptModels(store.trials()).reasons)
 
 
 def test_a_study_for_a_larger_machine_is_refused_before_it_starts(tmp_path, cache_dir):
