@@ -173,11 +173,18 @@ def tables(store: ResultStore, row: Mapping[str, Any], *, of: Mapping[str, Any])
         store: where they are.
         row: the trial's row of `trials` there.
         of: the trial's stored row. Of one that broke off, the final row and what came after its last epoch are left
-            out.
+            out; of a member of a population, the epochs that it took over from its parent.
     """
     names: tuple[Table, ...] = ("steps", "epochs", "sequences")
+    first = _first_epoch(of)
     rows = {
-        table: [line for line in store.read_rows(table, row["trial_id"]) if line["epoch"] <= of["epochs"]]  # type: ignore[arg-type]
+        table: [line for line in store.read_rows(table, row["trial_id"]) if first <= line["epoch"] <= of["epochs"]]  # type: ignore[arg-type]
         for table in names
     }
     return {**rows, "trials": [dict(row)]} if of["status"] in DONE else rows
+
+
+def _first_epoch(row: Mapping[str, Any]) -> int:
+    """The first epoch of a trial's own; a member of a population begins where its parent stopped."""
+    generation = json.loads(row["suggested"] or "{}").get("generation", 1)
+    return 1 + (generation - 1) * int(json.loads(row["configuration"])["weighting"].get("epochs_per_stage", 0))

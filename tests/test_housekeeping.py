@@ -121,7 +121,7 @@ def fill(store):
     place(store, name(0), "notes")
     return [
         *(f"{name(0)}/last.pt", f"{name(1)}/last.pt", f"{name(1)}/model.pt"),
-        *(f"{name(6)}/last.pt", f"{name(7)}/last.pt", f"{name(10)}/last.pt", f"{name(10)}/model.pt"),
+        *(f"{name(7)}/last.pt", f"{name(10)}/last.pt", f"{name(10)}/model.pt"),
     ]
 
 
@@ -136,6 +136,7 @@ def test_what_an_unfinished_trial_needs_is_kept_and_other_leftovers_are_found(st
     assert reasons[f"{name(9)}/model.pt"] == "its trial is running"
     assert reasons[f"{name(10)}/last.pt"] == "no trial has this name"
     assert reasons[f"{name(1)}/model.pt"] == "neither best nor on a Pareto front"
+    assert reasons[f"{name(6)}/last.pt"] == "its trial is paused, or others start from it"
     assert reasons[f"{name(7)}/last.pt"] == "its trial is finished (diverged)"
     assert len(reasons) == len(left(store)) - 1  # what is no checkpoint of ours is nobody's business
 
@@ -169,18 +170,18 @@ def test_gc_says_what_it_would_delete_and_then_deletes_just_that(store, capsys):
     lines = [line for line in told if line.startswith("would delete")]
     assert lines[2] == f"would delete  checkpoints/{name(1)}/model.pt  100 bytes  neither best nor on a Pareto front"
     assert told[0].startswith(f"keep          checkpoints/{name(0)}/model.pt  100 bytes  best val MOTA of hwf, Pareto")
-    assert told[-1] == "example: 7 files of 700 bytes would be deleted, 9 files of 900 bytes kept"
+    assert told[-1] == "example: 6 files of 600 bytes would be deleted, 10 files of 1,000 bytes kept"
     assert left(store) == before
 
     assert gc(store) == 0
     assert capsys.readouterr().out.splitlines() == [
         *(line.replace("would delete", "deleted     ") for line in told[:-1]),
-        "example: 7 files of 700 bytes deleted, 9 files of 900 bytes kept",
+        "example: 6 files of 600 bytes deleted, 10 files of 1,000 bytes kept",
     ]
     assert left(store) == [path for path in before if path not in expected]
     assert {file.path: file for file in store.folder.files() if file.path.endswith(".parquet")} == rows
     assert gc(store) == 0
-    assert "0 files of 0 bytes deleted, 9 files of 900 bytes kept" in capsys.readouterr().out
+    assert "0 files of 0 bytes deleted, 10 files of 1,000 bytes kept" in capsys.readouterr().out
 
 
 def test_a_study_without_results_is_told_with_the_nearest_that_has_some(store, capsys, tmp_path):
@@ -209,7 +210,7 @@ def test_gc_works_on_an_object_store(capsys):
         store = ResultStore(root, "example")
         expected = fill(store)
         assert main(["gc", "example", "--results", root]) == 0
-        assert "example: 7 files of 700 bytes deleted, 9 files of 900 bytes kept" in capsys.readouterr().out
+        assert "example: 6 files of 600 bytes deleted, 10 files of 1,000 bytes kept" in capsys.readouterr().out
         assert not set(expected) & set(left(store))
         assert len(left(store)) == 10
         assert main(["gc", "other", "--results", root]) == 2
