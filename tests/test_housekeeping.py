@@ -212,6 +212,6 @@ def test_gc_works_on_an_object_store(capsys):
         assert main(["gc", "example", "--results", root]) == 0
         assert "example: 6 files of 600 bytes deleted, 10 files of 1,000 bytes kept" in capsys.readouterr().out
         assert not set(expected) & set(left(store))
-        assert len(left(store)) == 10
+        assert len(left(store)) == 11
         assert main(["gc", "other", "--results", root]) == 2
         assert "secret" not in capsys.readouterr().err
