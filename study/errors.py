@@ -30,6 +30,10 @@ _LISTED = 30
 """Known names that an error lists at most: the methods and settings there are, but not all trials."""
 
 
+class ClusterError(RuntimeError):
+    """Ray, or a part of it that a study needs, has ended; run again, the study goes on from rows and checkpoints."""
+
+
 class DivergedError(RuntimeError):
     """A task loss, the total or the gradient norm stopped being finite; the trial ends with status `diverged`."""
 

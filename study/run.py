@@ -15,7 +15,7 @@ from rich.console import Console
 
 from study.commands import COMMANDS
 from study.config import Study, read_value, set_keys
-from study.errors import CommandParser, Terminated, UserError
+from study.errors import ClusterError, CommandParser, Terminated, UserError
 from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
@@ -27,24 +27,26 @@ _EXAMPLES = """examples:
   python -m study.run my_study.py --data MOT17/train --train MOT17-02,MOT17-04 --val 'MOT17-09[1-240]'
 """
 
+_KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if every trial finished, 1 if some did not, 2 after a mistake of the user, 130 or 143 after Ctrl-C or SIGTERM.
+        0 if every trial finished, 1 if some did not, or Ray broke, 2 after a mistake of the user, 130 or 143 after
+        Ctrl-C or SIGTERM.
     """
     try:
         return _main(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ClusterError as error:
+        print(f"error: {error}; {_KEPT}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
-        print(
-            "interrupted: finished trials and the checkpoints of unfinished ones are kept; "
-            "the same command goes on from there",
-            file=sys.stderr,
-        )
+        print(f"interrupted: {_KEPT}", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
 
 

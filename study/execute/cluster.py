@@ -17,9 +17,12 @@ from typing import NoReturn
 
 import ray
 from filelock import FileLock, Timeout
+from ray._private import auto_init_hook
 from ray._private.ray_logging import stdout_deduplicator
+from ray.exceptions import RayError
 
-from study.errors import Terminated, UserError
+from study.errors import ClusterError, Terminated, UserError
+from study.execute.lost import end_processes
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -29,7 +32,8 @@ _QUIET = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same to workers as to the driver
-    "RAY_ENABLE_AUTO_CONNECT": "0",  # no second Ray once the first has ended
+    # Workers that outlive the driver would write beside those of the next one; by default they look every 10 s.
+    "RAY_raylet_death_check_interval_milliseconds": "500",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
@@ -63,6 +67,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
 
     Raises:
         UserError: no cluster can be reached at `RAY_ADDRESS`.
+        ClusterError: Ray does not start on this machine.
     """
     variables = {
         **_QUIET,
@@ -74,10 +79,15 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
     with _storage() as storage, _environment(variables), _quiet():
         try:
             if ours:
+                auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
                 with _interrupts_wait():
                     _start(variables, storage)
             with _termination_interrupts():
                 yield storage
+        except ClusterError:
+            if ours:
+                end_processes()
+            raise
         finally:
             if ours:
                 with _interrupts_wait():
@@ -96,13 +106,16 @@ def _start(variables: Mapping[str, str], storage: Path) -> None:
             ) from None
     else:
         # Without the dashboard: its eleven processes hold 1 GB and keep two cores busy for 3 s.
-        ray.init(
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            _temp_dir=str(storage),
-        )
+        try:
+            ray.init(
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                _temp_dir=str(storage),
+            )
+        except (RuntimeError, OSError, RayError) as error:
+            raise ClusterError(f"Ray does not start on this machine: {str(error).splitlines()[0]}") from error
 
 
 def _user_paths() -> list[str]:
@@ -118,17 +131,22 @@ def _storage() -> Iterator[Path]:
     place = Path(tempfile.gettempdir())
     if len(str(place)) > _LONGEST_PLACE:
         place = Path("/tmp")
-    for other in place.glob(f"{_FOLDER}*"):
-        with suppress(OSError, Timeout):
-            if time.time() - other.stat().st_mtime > _FRESH_SECONDS:
-                with FileLock(other / "lock", timeout=0):
-                    shutil.rmtree(other, ignore_errors=True)
+    _remove_abandoned(place)
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=place))
     try:
         with FileLock(folder / "lock"):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _remove_abandoned(place)  # also those that were too fresh at the start
+
+
+def _remove_abandoned(place: Path) -> None:
+    for other in place.glob(f"{_FOLDER}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - other.stat().st_mtime > _FRESH_SECONDS:
+                with FileLock(other / "lock", timeout=0):
+                    shutil.rmtree(other, ignore_errors=True)
 
 
 @contextmanager

@@ -14,10 +14,12 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.errors import ClusterError
 from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.capacity import Capacity, find_capacity
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
+from study.execute.lost import get, lost_part
 from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, close_running
@@ -60,21 +62,24 @@ def run_study(
 
     Raises:
         UserError: not one trial fits on the machine, or the results cannot be written.
-        RuntimeError: worker groups do not start.
+        ClusterError: Ray broke, or worker groups do not start; unfinished trials keep their checkpoints.
     """
     close_running(store, "lost")
     if plan.ended:
         return
-    with connected(plan.study.execution.cpus_per_worker) as storage:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        capacity = find_capacity(plan.study.execution, nodes)
-        for trial_id in plan.restart:  # only now that the study can really start
-            store.discard(trial_id)
-        try:
-            _Run(plan, store, capacity, storage, stop_after, log=tune_folder is not None).run(on_event)
-        finally:
-            if tune_folder is not None and (storage / TUNE).exists():
-                _keep(storage / TUNE, tune_folder, on_event)
+    try:
+        with connected(plan.study.execution.cpus_per_worker) as storage:
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            capacity = find_capacity(plan.study.execution, nodes)
+            for trial_id in plan.restart:  # only now that the study can really start
+                store.discard(trial_id)
+            try:
+                _Run(plan, store, capacity, storage, stop_after, log=tune_folder is not None).run(on_event)
+            finally:
+                if tune_folder is not None and (storage / TUNE).exists():
+                    _keep(storage / TUNE, tune_folder, on_event)
+    finally:
+        close_running(store, "interrupted")
 
 
 class _Run:
@@ -131,8 +136,13 @@ class _Run:
         ]
 
     def run(self, on_event: OnEvent) -> None:
-        """Run until every trial has ended, or the budget is spent."""
+        """Run until every trial has ended, or the budget is spent.
+
+        Raises:
+            ClusterError: Ray broke; nothing has been ended in order then.
+        """
         threads = [self.search, *self.slots]
+        broken: str | None = None
         try:
             self._look_at_budget()
             for thread in threads:
@@ -143,19 +153,23 @@ class _Run:
             for thread in threads:
                 thread.join(_END_SECONDS)
             self._pass_on(on_event)
+        except Exception as error:
+            broken = lost_part(error)
+            if broken is not None:
+                raise ClusterError(broken) from None
+            raise
         finally:
-            # Should the dispatcher itself have died, its callers end with errors of their own.
-            with suppress(RayError):
-                ray.get(self.dispatcher.close.remote())
-            for thread in threads:
-                thread.join(_END_SECONDS)
+            if broken is None:
+                with suppress(RayError):
+                    ray.get(self.dispatcher.close.remote())
+                for thread in threads:
+                    thread.join(_END_SECONDS)
+                ray.kill(self.dispatcher)
             self.proposer.close()
-            close_running(self.store, "interrupted")
-            ray.kill(self.dispatcher)
 
     def _pass_on(self, on_event: OnEvent) -> None:
         """Pass on what happened, and raise what threads ended with."""
-        for packed in ray.get(self.dispatcher.events.remote(_LOOK_SECONDS if self.search.is_alive() else 0.0)):
+        for packed in get(self.dispatcher.events.remote(_LOOK_SECONDS if self.search.is_alive() else 0.0)):
             event = pickle.loads(packed)
             on_event(event)
             if isinstance(event, TrialEnded):

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from study.errors import UserError
+from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
@@ -61,7 +61,7 @@ class Slot:
 
         Raises:
             UserError: the results cannot be written.
-            RuntimeError: groups do not start.
+            ClusterError: groups do not start.
         """
         failed_starts = 0
         while ray.get(self.dispatcher.start_group.remote(group_id := uuid.uuid4().hex[:12])):
@@ -92,7 +92,7 @@ class Slot:
                 self._settle(group.running, fault)
             failed_starts = failed_starts + 1 if error and not group.jobs and not closing else 0
             if failed_starts > self.execution.max_retries:
-                raise RuntimeError(f"worker groups do not start: {fault.error}") from error
+                raise ClusterError(f"worker groups do not start: {fault.error}") from error
 
     def _end_startup(self, group_id: str, startup: Holding) -> None:
         """Charge the start of a group until its workers are ready."""

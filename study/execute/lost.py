@@ -1,0 +1,75 @@
+"""When Ray itself breaks: what of it has ended, and the end of what is left of it."""
+
+import itertools
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from study.errors import ClusterError
+
+_NEEDED = ("raylet", "gcs_server")
+"""Without them Ray goes on for a while, starts nothing any more, and then ends this process from C++."""
+
+_SILENCE_SECONDS = 60.0
+"""After so long an actor that should answer at once counts as lost."""
+
+_LONGEST_END = 10.0
+"""Seconds that killed processes may take to be gone."""
+
+
+def lost_process() -> str | None:
+    """Name of a process that has ended, of those that Ray on this machine needs; None if all live or are elsewhere."""
+    processes = _processes()
+    for name in _NEEDED:
+        if any(started.process.poll() is not None for started in processes.get(name, ())):
+            return name
+    return None
+
+
+def lost_part(error: Exception) -> str | None:
+    """What of Ray has ended, in words, if that is what an error comes from."""
+    name = lost_process()
+    if name is not None:
+        return _told(name)
+    if isinstance(error, RayError) and not isinstance(error, RayTaskError):  # which carries an error of our own
+        return f"an actor of the study has ended (killed, or out of memory?): {type(error).__name__}"
+    return None
+
+
+def get(reference: ray.ObjectRef) -> Any:
+    """`ray.get` of something that comes soon.
+
+    Raises:
+        ClusterError: a process that Ray needs has ended.
+        RayError: the actor that is asked has ended, or does not answer.
+    """
+    if (name := lost_process()) is not None:
+        raise ClusterError(_told(name))
+    return ray.get(reference, timeout=_SILENCE_SECONDS)
+
+
+def end_processes() -> None:
+    """Kill what is left of Ray on this machine; an orderly end would wait for what is gone."""
+    left: list[psutil.Process] = []
+    for started in itertools.chain(*_processes().values()):
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(started.process.pid)
+            left += [process, *process.children(recursive=True)]
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, _LONGEST_END)
+
+
+def _processes() -> Mapping[str, Any]:
+    """Processes that Ray has started on this machine, by name; none if it was elsewhere."""
+    node = ray._private.worker._global_node
+    return {} if node is None else node.all_processes
+
+
+def _told(name: str) -> str:
+    return f"{name}, a process of Ray's, has ended (killed, or out of memory?)"
