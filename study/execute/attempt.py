@@ -37,6 +37,7 @@ def run_attempt(
     group_id: str = "here",
     report: OnEvent = lambda _: None,
     verdict: Callable[[], Verdict] | None = None,
+    idle: Holding | None = None,
 ) -> dict[str, Any] | None:
     """Run a trial from its last checkpoint to its end.
 
@@ -54,6 +55,7 @@ def run_attempt(
         group_id: worker group that runs it.
         report: called with the trial's events, on rank 0.
         verdict: asked after every epoch, on rank 0, whether the trial goes on.
+        idle: charges the devices to the study, and pauses while they are held for this trial.
 
     Returns:
         The row of `trials`; None on ranks other than 0.
@@ -80,6 +82,7 @@ def run_attempt(
             group_id=group_id,
             trial_id=trial.trial_id,
             attempt=attempt,
+            instead_of=idle,
         )
         try:
             record = Record(trial, plan, store, holding, devices, _device_name(device))

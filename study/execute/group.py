@@ -118,8 +118,6 @@ def _work(config: dict[str, Any]) -> None:
         job = ray.get(dispatcher.next_job.remote(group_id, index))
         if job is None:
             break
-        if idle is not None:
-            idle.pause()
         report = _Reporter(dispatcher, job)
         try:
             row = run_attempt(
@@ -132,6 +130,7 @@ def _work(config: dict[str, Any]) -> None:
                 group_id=group_id,
                 report=report,
                 verdict=report.verdict,
+                idle=idle,
             )
             if row is not None and row["status"] == "oom":
                 raise MemoryError(row["error"])
@@ -143,8 +142,6 @@ def _work(config: dict[str, Any]) -> None:
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        if idle is not None:
-            idle.resume()
 
 
 class _Reporter:

@@ -30,6 +30,7 @@ class Holding:
         group_id: worker group that holds them.
         trial_id: trial they are held for, if any.
         attempt: attempt of that trial.
+        instead_of: holding of the same devices that pauses meanwhile; so every second is charged, and once.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class Holding:
         group_id: str,
         trial_id: str | None = None,
         attempt: int | None = None,
+        instead_of: "Holding | None" = None,
     ) -> None:
-        self._store = store
+        self._store, self._instead_of = store, instead_of
         self._start = time.monotonic()
         self._paused: float | None = None
         self._lock = threading.Lock()
@@ -64,19 +66,21 @@ class Holding:
             "hostname": socket.gethostname(),
         }
         self.write()
+        if instead_of is not None:
+            instead_of.pause(self._start)
         threading.Thread(target=self._beat, name=f"holding {entry_id}", daemon=True).start()
 
-    def pause(self) -> None:
-        """Devices are held for something else from now on; nothing is charged or written until `resume`."""
+    def pause(self, now: float | None = None) -> None:
+        """Devices are held for something else from now on (`time.monotonic`); nothing is charged until `resume`."""
         with self._lock:
-            self._put("paused")
-            self._paused = time.monotonic()
+            self._put("paused", now)
+            self._paused = self._start + self._entry["held_seconds"]
 
-    def resume(self) -> None:
+    def resume(self, now: float | None = None) -> None:
         """They are held for this again."""
         with self._lock:
             if self._paused is not None:
-                self._start += time.monotonic() - self._paused
+                self._start += (time.monotonic() if now is None else now) - self._paused
                 self._paused = None
                 self._put("running")
 
@@ -100,9 +104,12 @@ class Holding:
                 self._start += started - self._entry["started_at"].timestamp()
                 self._entry["started_at"] = datetime.fromtimestamp(started, UTC)
             self._put(status)
+        if self._instead_of is not None:
+            self._instead_of.resume(self._start + self._entry["held_seconds"])
 
-    def _put(self, status: str) -> None:
-        self._entry |= {"held_seconds": time.monotonic() - self._start, "status": status}
+    def _put(self, status: str, now: float | None = None) -> None:
+        held = (time.monotonic() if now is None else now) - self._start
+        self._entry |= {"held_seconds": held, "status": status}
         self._store.write_ledger(self._entry)
 
     def _beat(self) -> None:

@@ -213,13 +213,18 @@ def test_who_is_killed_is_charged_to_the_last_beat(tmp_path, cache_dir):
     assert cost([{**entry, "status": "lost"}])["lost_seconds"] == pytest.approx(2 * entry["held_seconds"])
 
 
-def test_time_held_for_something_else_is_not_charged(tmp_path, cache_dir):
+def test_every_second_is_charged_once_to_a_trial_or_to_the_study(tmp_path, cache_dir):
     _, store = open_study(tiny_study(), tmp_path, cache_dir)
-    idle = Holding(store, "e", kind="idle", devices=1.0, group_id="g")
-    idle.pause()
+    idle = Holding(store, "idle", kind="idle", devices=1.0, group_id="g")
+    started = time.monotonic()
+    trial = Holding(store, "t-1", kind="attempt", devices=1.0, group_id="g", trial_id="t", instead_of=idle)
     time.sleep(0.5)
-    idle.resume()
-    time.sleep(0.1)
+    assert {entry["entry_id"]: entry["status"] for entry in store.ledger()} == {"idle": "paused", "t-1": "running"}
+    trial.end("completed")
+    between = time.monotonic()
+    time.sleep(0.2)  # the trial's row is written, say
     idle.end("completed")
-    (entry,) = store.ledger()
-    assert 0.1 <= entry["held_seconds"] < 0.4
+    ended = time.monotonic()
+    held = {entry["entry_id"]: entry["held_seconds"] for entry in store.ledger()}
+    assert 0.5 <= held["t-1"] <= between - started
+    assert ended - started - 0.1 <= sum(held.values()) <= ended - started + 0.1

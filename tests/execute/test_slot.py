@@ -1,0 +1,43 @@
+"""Ledger entries whose holders were killed."""
+
+from datetime import UTC, datetime, timedelta
+
+from study.execute.holding import BEAT_SECONDS
+from study.execute.slot import close_running
+from study.results import ResultStore
+
+ENTRY = {"group_id": "g", "devices": 1.0, "startup_seconds": 0.0, "train_seconds": 0.0, "eval_seconds": 0.0}
+
+
+def entry(name, status, held, *, ago, kind="idle", trial_id=None):
+    started = datetime.now(UTC) - timedelta(seconds=ago)
+    return ENTRY | {
+        "entry_id": name,
+        "trial_id": trial_id,
+        "kind": kind,
+        "started_at": started,
+        "held_seconds": held,
+        "status": status,
+    }
+
+
+def test_entries_of_killed_holders_are_charged_to_the_latest_that_they_can_have_lived(tmp_path):
+    store = ResultStore(tmp_path, "tiny")
+    for before in (
+        entry("long-gone", "running", 30.0, ago=100),
+        entry("just-now", "running", 1.0, ago=2),
+        entry("paused", "paused", 7.0, ago=100),
+        entry("over", "completed", 5.0, ago=100),
+        entry("t-1", "running", 30.0, ago=100, kind="attempt", trial_id="t"),
+    ):
+        store.write_ledger(before)
+    close_running(store, "timeout", "t", now=datetime.now(UTC).timestamp())
+    close_running(store, "lost")
+    after = {entry["entry_id"]: (entry["status"], round(entry["held_seconds"])) for entry in store.ledger()}
+    assert after == {
+        "long-gone": ("lost", 30 + BEAT_SECONDS),
+        "just-now": ("lost", 2),
+        "paused": ("lost", 7),
+        "over": ("completed", 5),
+        "t-1": ("timeout", 100),
+    }
