@@ -12,7 +12,6 @@ A trial's file is replaced as a whole by one that holds more, so rows appear onc
 
 import json
 import math
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -108,7 +107,15 @@ class ResultStore:
 
     def ledger(self, trial_id: str | None = None) -> list[dict[str, Any]]:
         """Entries on a trial, whose names begin with its id, or all of the study's."""
-        return self._read_all("ledger", "" if trial_id is None else f"{trial_id}-")
+        if trial_id is None:
+            return self._read_all("ledger")
+        return [entry for entry in self._read_all("ledger", f"{trial_id}-") if entry["trial_id"] == trial_id]
+
+    def next_attempt(self, trial_id: str) -> int:
+        """Number of a trial's next attempt, whose entry `<trial_id>-<number>` takes the place of no other."""
+        names = (self.folder / "ledger").names(".parquet")
+        numbers = (name.removesuffix(".parquet").rpartition("-") for name in names)
+        return 1 + max((int(number) for name, _, number in numbers if name == trial_id), default=0)
 
     def write_checkpoint(self, trial_id: str, name: str, data: bytes) -> None:
         """Keep a state of a trial, in place of the one of the same name."""
@@ -144,14 +151,17 @@ class ResultStore:
             return None
 
     def discard(self, trial_id: str) -> None:
-        """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""
-        for table in (*_ROW_TABLES, "trials"):
-            (self.folder / table).delete(f"{trial_id}.parquet")
-        for entry in self.ledger(trial_id):
-            renamed = f"superseded-{uuid.uuid4().hex[:8]}-{entry['entry_id']}"
-            self.write_ledger({**entry, "entry_id": renamed, "trial_id": None, "kind": "superseded"})
-            (self.folder / "ledger").delete(f"{entry['entry_id']}.parquet")
+        """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`.
+
+        Killed half-way it leaves the row of `trials` that counts as finished, with all rows, or a trial that will start
+        from nothing. Every device-second stays charged once.
+        """
         checkpoints = self.folder / "checkpoints" / trial_id
+        checkpoints.delete(f"{LAST}.pt")
+        for entry in self.ledger(trial_id):
+            self.write_ledger({**entry, "trial_id": None, "kind": "superseded"})
+        for table in ("trials", *_ROW_TABLES):
+            (self.folder / table).delete(f"{trial_id}.parquet")
         for name in checkpoints.names(".pt"):
             checkpoints.delete(name)
         checkpoints.remove_empty()

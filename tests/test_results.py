@@ -209,11 +209,24 @@ def test_discarding_a_trial_leaves_its_cost_with_the_study(tmp_path):
     assert store.read_checkpoint(gone, "last") is None
     assert store.ledger(gone) == []
     assert cost(store.ledger()) == before
-    store.write_ledger(make_entry(trials[0]))
-    assert (
-        cost(store.ledger())["device_seconds"] == before["device_seconds"] + cost([make_entry(None)])["device_seconds"]
-    )
+    again = make_entry(trials[0], store.next_attempt(gone))
+    store.write_ledger(again)
+    assert store.ledger(gone) == [{**again, "study": "example", "hostname": None}]
+    assert cost(store.ledger())["device_seconds"] == before["device_seconds"] + cost([again])["device_seconds"]
     assert store.read_checkpoint(kept, "last") == b"state"
+
+
+def test_an_attempt_never_takes_the_number_of_another(tmp_path):
+    store = ResultStore(tmp_path, "example")
+    trial = make_trial()
+    assert store.next_attempt(trial.trial_id) == 1
+    # The second was killed before it wrote anything.
+    for attempt in (1, 3):
+        store.write_ledger(make_entry(trial, attempt))
+    store.write_ledger(make_entry(make_trial(seed=1), 9))
+    assert store.next_attempt(trial.trial_id) == 4
+    store.discard(trial.trial_id)
+    assert store.next_attempt(trial.trial_id) == 4
 
 
 def test_a_store_works_from_another_process_and_folder(tmp_path, monkeypatch):

@@ -189,7 +189,7 @@ class _Run:
             ray.get(self.dispatcher.close.remote("the budget is spent"))
 
     def _job(self, trial: Trial) -> Job:
-        attempt = len(self.store.ledger(trial.trial_id)) + 1
+        attempt = self.store.next_attempt(trial.trial_id)
         predicted = self.plan.predicted_device_seconds.get(trial.trial_id)
         seconds = None if predicted is None else predicted / self.capacity.devices
         if judged := self._is_judged(trial):
