@@ -306,8 +306,14 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def normalized(weights: Sequence[float]) -> list[float]:
-    """Loss weights of the same ratios whose sum is their number."""
+    """Loss weights of the same ratios whose sum is their number.
+
+    Raises:
+        UserError: every weight is 0.
+    """
     total = math.fsum(weights)
+    if not total:
+        raise UserError("every loss weight is 0; at least one must be above")
     return [len(weights) * weight / total for weight in weights]
 
 
