@@ -16,8 +16,9 @@ from study.events import Trial
 from study.provenance import code_hash, provenance
 from study.results import ResultStore, differing, flatten, label, labels
 from study.schema import DONE
-from study.search.known import known_trials, num_trials, possible_configurations
+from study.search.known import possible_configurations
 from study.search.metrics import refuse_unknown_metrics
+from study.search.outlook import outlook
 from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
@@ -113,12 +114,13 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     if study.search is None:
         trials = _planned(configurations, study.seeds, splits.data_hash)
+        # Without early stopping a trial that was stopped has not run its course.
+        stands = DONE if study.early_stopping else DONE - {"pruned"}
+        total, ended = len(trials), {name for name, row in rows.items() if row["status"] in stands}
     else:
-        trials = known_trials(study, list(rows.values()), splits.data_hash)
-    total = len(trials) if study.search is None else max(len(trials), num_trials(study))
-    # Without early stopping, and outside of a population, a trial that was stopped has not run its course.
-    stands = DONE if study.early_stopping or study.search else DONE - {"pruned"}
-    finished = [trial for trial in trials if rows.get(trial.trial_id, {}).get("status") in stands]
+        ahead = outlook(study, list(rows.values()), splits.data_hash)
+        trials, total, ended = ahead.trials, ahead.total, set(ahead.done)
+    finished = [trial for trial in trials if trial.trial_id in ended]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()

@@ -11,9 +11,9 @@ from study.config import Configuration, Study, trial_id
 from study.errors import UserError
 from study.events import Trial
 from study.rows import differing, flatten
-from study.search.members import RandomDraw, first_weights, generations, num_generations, schedule
+from study.search.members import RandomDraw, first_weights, generations, schedule
 from study.search_config import Population, Search
-from study.space import Choice, Fixed, Option, Space, choose, dimensions, num_points, parameters
+from study.space import Choice, Fixed, Option, Space, choose, dimensions, parameters
 
 _DRAWS = 64
 """Points drawn at random to learn what a space varies, and whether all of it is possible."""
@@ -164,13 +164,3 @@ def _num_turns(space: Space) -> int:
             below = [_num_turns(value.space) for value in dimension.values if isinstance(value, Option)]
             most = max(most, len(dimension.values) * max(below, default=1))
     return most
-
-
-def num_trials(study: Study) -> int:
-    """How many trials a search comes to, if nothing goes wrong."""
-    search, others = study.search, len(study.seeds) - 1
-    if isinstance(search, Population):
-        return search.size * num_generations(study) + others
-    assert search is not None
-    tried = int(min(search.num_configurations, num_points(search.space)))
-    return tried + min(search.finalists, tried) * others
