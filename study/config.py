@@ -328,6 +328,10 @@ def set_keys(base: Mapping[str, Any], values: Mapping[str, Any], where: str) -> 
                 child = {}  # a component whose kind was just set: its defaults are not here, validation knows its keys
             if not isinstance(child, Mapping):
                 here = ".".join(parents[:depth]) or "a study"
+                if child is None and part in node:
+                    raise UserError(
+                        f"{where}: {key!r}: {part} is not set in {here}; set all of it, or in the study file"
+                    )
                 raise UserError(f"{where}: unknown key {key!r}: no {part!r} in {here}; {nearest(part, node)}")
             node[part] = dict(child)
             node = node[part]

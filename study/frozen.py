@@ -34,13 +34,24 @@ def validate(model: type[Model], plain: Any, where: str) -> Model:
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        raise UserError(f"{where}: {describe(error)}") from None
+        raise UserError(f"{where}: {describe(error, plain)}") from None
 
 
-def describe(error: ValidationError) -> str:
-    """One line on the first mistake: its key, what was expected and what was found."""
+def describe(error: ValidationError, plain: Any = None) -> str:
+    """One line on the first mistake: its key in the plain values, what was expected and what was found."""
     first, *others = error.errors()
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(_keys(first["loc"], plain))
     text = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{first['msg']}, found {first['input']!r}"
     more = f" (and {len(others)} more)" if others else ""
     return f"{key}: {text}{more}" if key else f"{text}{more}"
+
+
+def _keys(place: tuple[int | str, ...], plain: Any) -> list[str]:
+    """The keys that lead to a place; pydantic also names the `kind` that decided which class a value is of."""
+    keys, node = [], plain
+    for part in place:
+        here = node if isinstance(node, Mapping) else dict(enumerate(node)) if isinstance(node, list | tuple) else {}
+        if part in here or here.get("kind") != part:
+            keys.append(str(part))
+            node = here.get(part)
+    return keys

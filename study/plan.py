@@ -17,8 +17,9 @@ from study.provenance import code_hash, provenance
 from study.repository import Code, read_code
 from study.results import ResultStore, differing, flatten, label, labels
 from study.schema import DONE
-from study.search.known import known_trials, num_trials, possible_configurations
+from study.search.known import possible_configurations
 from study.search.metrics import refuse_unknown_metrics
+from study.search.outlook import outlook
 from study.search.promotion import paused_trials
 from study.studies import list_studies, load_study
 
@@ -117,19 +118,17 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     _refuse_other_trackers(configurations, places)
     splits = read_splits(study.data, cache_dir)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
+    paused = paused_trials(study, rows.values(), store)
+    so_far = [row | {"status": "interrupted"} if name in paused else row for name, row in rows.items()]
     if study.search is None:
         trials = _planned(configurations, study.seeds, splits.data_hash)
+        # Without early stopping a trial that was stopped has not run its course.
+        stands = DONE if study.early_stopping else DONE - {"pruned"}
+        total, ended = len(trials), {row["trial_id"] for row in so_far if row["status"] in stands}
     else:
-        trials = known_trials(study, list(rows.values()), splits.data_hash)
-    total = len(trials) if study.search is None else max(len(trials), num_trials(study))
-    # Without early stopping, and outside of a population, a trial that was stopped has not run its course.
-    stands = DONE if study.early_stopping or study.search else DONE - {"pruned"}
-    paused = paused_trials(study, rows.values(), store)
-    finished = [
-        trial
-        for trial in trials
-        if rows.get(trial.trial_id, {}).get("status") in stands and trial.trial_id not in paused
-    ]
+        ahead = outlook(study, so_far, splits.data_hash)
+        trials, total, ended = ahead.trials, ahead.total, set(ahead.done)
+    finished = [trial for trial in trials if trial.trial_id in ended]
     changed = _changed(finished, rows)
     predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()

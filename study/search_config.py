@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from study.frozen import Frozen
-from study.space import Simplex, Space, Weights
+from study.space import Simplex, Space, Weights, refuse_overlaps
 
 Sampler = Literal["random", "tpe", "gp", "cmaes", "nsgaii"]
 
@@ -40,6 +40,7 @@ class Search(Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        refuse_overlaps(self.space)
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: one stands there twice: {', '.join(self.objectives)}")
         if self.sampler == "cmaes" and len(self.objectives) > 1:

@@ -6,10 +6,12 @@ A space maps dotted keys of the configuration to dimensions. `Search` in `study.
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
+from pydantic_core import to_jsonable_python
 
 from study.errors import UserError
 from study.frozen import Frozen
@@ -26,6 +28,30 @@ class Draw(Protocol):
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """One of the choices."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A configuration that is looked up in a space.
+
+    Attributes:
+        plain: its resolved settings.
+        tasks: names of the task losses, in order.
+        keys: dotted keys of all dimensions that may be chosen.
+    """
+
+    plain: Mapping[str, Any]
+    tasks: Sequence[str]
+    keys: frozenset[str]
+
+    def at(self, key: str) -> Any:
+        """Value at a dotted key; None if there is none."""
+        value: Any = self.plain
+        for part in key.split("."):
+            if not isinstance(value, Mapping):
+                return None
+            value = value.get(part)
+        return value
 
 
 class _Range(Frozen):
@@ -47,9 +73,9 @@ class Uniform(_Range):
         """See `choose`."""
         return {"": draw.suggest_float(name, self.low, self.high)}
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: _number(value, self.low, self.high, name)}
+        return {name: _number(found.at(key), self.low, self.high, name)}
 
 
 class LogUniform(_Range):
@@ -63,9 +89,9 @@ class LogUniform(_Range):
         """See `choose`."""
         return {"": draw.suggest_float(name, self.low, self.high, log=True)}
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: _number(value, self.low, self.high, name)}
+        return {name: _number(found.at(key), self.low, self.high, name)}
 
 
 class Integer(_Range):
@@ -76,13 +102,19 @@ class Integer(_Range):
     high: int
     log: bool = False
 
+    @model_validator(mode="after")
+    def _with_a_logarithm(self) -> Self:
+        if self.log and self.low < 1:
+            raise ValueError(f"low is {self.low}, and log=True needs at least 1")
+        return self
+
     def choose(self, draw: Draw, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
         """See `choose`."""
         return {"": draw.suggest_int(name, self.low, self.high, log=self.log)}
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:  # noqa: ARG002
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: int(_number(value, self.low, self.high, name))}
+        return {name: _whole(found.at(key), self.low, self.high, name)}
 
 
 class Weights(Frozen):
@@ -96,10 +128,10 @@ class Weights(Frozen):
         """See `choose`."""
         return {"": {task: draw.suggest_float(f"{name}.{task}", self.low, self.high, log=True) for task in tasks}}
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        weights = _weights(value, tasks)
-        return {f"{name}.{task}": _number(weights[task], self.low, self.high, f"{name}.{task}") for task in tasks}
+        weights = _weights(found.at(key), found.tasks)
+        return {f"{name}.{task}": _number(weights[task], self.low, self.high, f"{name}.{task}") for task in found.tasks}
 
 
 class Simplex(Frozen):
@@ -120,10 +152,10 @@ class Simplex(Frozen):
         ]
         return {"": dict(zip(tasks, normalized(ratios), strict=True))}
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        weights = _weights(value, tasks)
-        first, *others = tasks
+        weights = _weights(found.at(key), found.tasks)
+        first, *others = found.tasks
         if not weights[first]:
             raise UserError(f"{name}.{first} is 0, and the other weights are searched as ratios to it")
         return {
@@ -145,7 +177,7 @@ class Choice(Frozen):
     """One of several values: numbers, words, components such as `lwf.Config()`, or `Option`s."""
 
     kind: Literal["choice"] = "choice"
-    values: Annotated[tuple[Option | Any, ...], Field(min_length=2)]
+    values: Annotated[tuple[Annotated[Option | Any, Field(union_mode="left_to_right")], ...], Field(min_length=2)]
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
@@ -165,25 +197,25 @@ class Choice(Frozen):
                 point[below or key] = value
         return point
 
-    def parameters(self, value: Any, name: str, tasks: Sequence[str]) -> dict[str, Any]:
+    def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
         for i in range(len(self.values)):
             space = self._space(i)
-            if _fits(value, _plain(self._value(i)), name, space):
+            inside = replace(found, keys=found.keys | {below for below, _ in dimensions(space)})
+            if _fits(found.at(key), to_jsonable_python(self._value(i)), key, inside.keys - {key}):
                 label = self._label(i)
-                found: dict[str, Any] = {name: label}
-                for key, dimension in space.items():
-                    inner = _at(value, key.removeprefix(f"{name}."))
-                    found |= dimension.parameters(inner, f"{key}[{label}]", tasks)
-                return found
-        raise UserError(f"{name}: {json.dumps(value)} is none of the values of the choice")
+                chosen: dict[str, Any] = {name: label}
+                for below, dimension in space.items():
+                    chosen |= dimension.parameters(inside, below, f"{below}[{label}]")
+                return chosen
+        raise UserError(f"{name}: {json.dumps(found.at(key))} is none of the values of the choice")
 
     def _label(self, i: int) -> Any:
         """What stands for the value in a searcher: itself if it is plain, a component's kind if that tells it apart."""
-        plain = _plain(self._value(i))
-        if not isinstance(plain, Mapping | list | tuple):
+        plain = to_jsonable_python(self._value(i))
+        if not isinstance(plain, Mapping | list):
             return plain
-        kinds = [_plain(self._value(k)) for k in range(len(self.values))]
+        kinds = [to_jsonable_python(self._value(k)) for k in range(len(self.values))]
         kind = plain.get("kind") if isinstance(plain, Mapping) else None
         if kind and sum(isinstance(other, Mapping) and other.get("kind") == kind for other in kinds) == 1:
             return kind
@@ -220,7 +252,7 @@ def choose(space: Space, draw: Draw, tasks: Sequence[str]) -> dict[str, Any]:
     for key, dimension in space.items():
         for below, value in dimension.choose(draw, key, tasks).items():
             point[below or key] = value
-    return point
+    return dict(sorted(point.items(), key=lambda item: item[0].count(".")))
 
 
 def parameters(space: Space, plain: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
@@ -234,10 +266,11 @@ def parameters(space: Space, plain: Mapping[str, Any], tasks: Sequence[str]) -> 
     Raises:
         UserError: the configuration lies outside the space.
     """
-    found: dict[str, Any] = {}
+    found = Found(plain, tasks, frozenset(space))
+    chosen: dict[str, Any] = {}
     for key, dimension in space.items():
-        found |= dimension.parameters(_at(plain, key), key, tasks)
-    return found
+        chosen |= dimension.parameters(found, key, key)
+    return chosen
 
 
 class Fixed:
@@ -252,7 +285,7 @@ class Fixed:
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
         """The whole number given."""
-        return int(_number(self._take(name), low, high, name))
+        return _whole(self._take(name), low, high, name)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """The choice given."""
@@ -273,8 +306,14 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def normalized(weights: Sequence[float]) -> list[float]:
-    """Loss weights of the same ratios whose sum is their number."""
+    """Loss weights of the same ratios whose sum is their number.
+
+    Raises:
+        UserError: every weight is 0.
+    """
     total = math.fsum(weights)
+    if not total:
+        raise UserError("every loss weight is 0; at least one must be above")
     return [len(weights) * weight / total for weight in weights]
 
 
@@ -300,6 +339,29 @@ def dimensions(space: Space) -> Iterator[tuple[str, Dimension]]:
                 yield from dimensions(value.space)
 
 
+def refuse_overlaps(space: Space, around: Space | None = None) -> None:
+    """Check that no setting is chosen twice: only below a choice between components may there be other dimensions.
+
+    Args:
+        space: dimensions by dotted key, those of options too.
+        around: those that are chosen beside it.
+
+    Raises:
+        ValueError: two dimensions that set the same.
+    """
+    around = around or {}
+    together = {**around, **space}
+    for key in space.keys() & around.keys():
+        raise ValueError(f"{key} is searched twice: by itself, and by an option of a choice")
+    for key, below in itertools.permutations(together, 2):
+        if below.startswith(f"{key}.") and not isinstance(together[key], Choice):
+            raise ValueError(f"{below} is searched twice: by itself, and by {key}")
+    for dimension in space.values():
+        for value in dimension.values if isinstance(dimension, Choice) else ():
+            if isinstance(value, Option):
+                refuse_overlaps(value.space, together)
+
+
 def _number(value: Any, low: float, high: float, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise UserError(f"{name}: {value!r} is not a number")
@@ -309,6 +371,12 @@ def _number(value: Any, low: float, high: float, name: str) -> float:
     return min(max(value, low), high)
 
 
+def _whole(value: Any, low: int, high: int, name: str) -> int:
+    if _number(value, low, high, name) != int(value):
+        raise UserError(f"{name}: {value:g} is no whole number")
+    return int(value)
+
+
 def _weights(value: Any, tasks: Sequence[str]) -> dict[str, float]:
     """Loss weights by task; those that are not set are 1, as in `hwf`."""
     if not isinstance(value, Mapping):
@@ -316,22 +384,11 @@ def _weights(value: Any, tasks: Sequence[str]) -> dict[str, float]:
     return {task: value.get(task, 1.0) for task in tasks}
 
 
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def _at(plain: Any, key: str) -> Any:
-    """Value at a dotted key; None if there is none."""
-    for part in key.split("."):
-        if not isinstance(plain, Mapping):
-            return None
-        plain = plain.get(part)
-    return plain
-
-
-def _fits(value: Any, expected: Any, name: str, space: Space) -> bool:
-    """Whether a value is the expected one, but for the settings that the option's own space sets."""
+def _fits(value: Any, expected: Any, key: str, elsewhere: Set[str]) -> bool:
+    """Whether the value at a key is the expected one, but for settings below it that are chosen elsewhere."""
+    if key in elsewhere:
+        return True
     if isinstance(value, Mapping) and isinstance(expected, Mapping):
-        free = {key.removeprefix(f"{name}.").partition(".")[0] for key in space}
-        return all(value.get(key) == expected.get(key) for key in {*value, *expected} - free)
+        names = {*value, *expected}
+        return all(_fits(value.get(name), expected.get(name), f"{key}.{name}", elsewhere) for name in names)
     return bool(value == expected)

@@ -101,7 +101,9 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
             _say(console, f"{status}: {names[trial_id]} (trial {trial_id}){error}{log}")
     if unfinished > 0:
         budget = plan.study.execution.budget_device_seconds
-        if budget is not None and cost(store.ledger())["device_seconds"] > 0.9 * budget:
+        if plan.ended:
+            more = "; the search went on without them"
+        elif budget is not None and cost(store.ledger())["device_seconds"] > 0.9 * budget:
             more = "; more --budget goes on from here"
         else:
             more = "; the same command goes on"

@@ -12,7 +12,7 @@ import study.weighting
 from study.config import Configuration, Data, Train, WeightingConfig
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
-from study.weighting import Place, hwf, lwf
+from study.weighting import Place, hwf, hwf_schedule, lwf
 
 DEFAULTS: dict[str, WeightingConfig] = {
     found.name: module.Config()
@@ -23,6 +23,7 @@ DEFAULTS: dict[str, WeightingConfig] = {
 
 VARIANTS: dict[str, WeightingConfig] = {
     "hwf set": hwf.Config(loss_weights={"cls": 2.0, "reg": 0.5}),
+    "hwf_schedule set": hwf_schedule.Config(stages=({}, {"cls": 2.0}, {"reg": 0.5}), epochs_per_stage=1),
     "lwf relu": lwf.Config(output="relu", channels=16, layers=2),  # not all 0 from the first step on under seed 0
     "lwf detached": lwf.Config(detach_input=True),
 }

@@ -144,6 +144,8 @@ def _train(
 def _last_checkpoint(store: ResultStore, trial: Trial) -> dict[str, Any] | None:
     """Epoch and state to go on from, of the trial or else of its parent; None if there is none that can be read."""
     own = _read_checkpoint(store, trial.trial_id)
+    if own is not None and trial.until is not None and own["epoch"] >= trial.until:
+        own = None  # killed before its row was written: its last epoch is behind it, and must come again to end it
     return own if own is not None or trial.parent is None else _read_checkpoint(store, trial.parent)
 
 

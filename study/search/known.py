@@ -2,18 +2,24 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from study.config import Configuration, Study, trial_id
 from study.errors import UserError
 from study.events import Trial
-from study.search.members import RandomDraw, generations, num_generations, schedule
+from study.rows import differing, flatten
+from study.search.members import RandomDraw, first_weights, generations, schedule
 from study.search_config import Population, Search
-from study.space import Fixed, choose, num_points, parameters
+from study.space import Choice, Fixed, Option, Space, choose, dimensions, parameters
 
 _DRAWS = 64
 """Points drawn at random to learn what a space varies, and whether all of it is possible."""
+
+_MOST_TURNS = 1000
+"""Points drawn to see every value of every choice once."""
 
 
 def known_trials(study: Study, rows: Sequence[Mapping[str, Any]], data_hash: str) -> tuple[Trial, ...]:
@@ -38,7 +44,7 @@ def known_trials(study: Study, rows: Sequence[Mapping[str, Any]], data_hash: str
         for configuration, chosen in start_points(study, study.search):
             new = make_trial(configuration, seed, data_hash, len(first), chosen)
             first.setdefault(new.configuration_id, new)
-        for row in sorted(rows, key=lambda row: (row["started_at"] is None, row["started_at"])):
+        for row in sorted(rows, key=lambda row: row["started_at"] or row["ended_at"]):
             if row["seed"] == seed and row["configuration_id"] not in first:
                 chosen_of_row = parameters_of(study, study.search, row)
                 if chosen_of_row is not None:
@@ -69,7 +75,7 @@ def start_points(study: Study, search: Search) -> tuple[tuple[Configuration, dic
     A point is moved to where the space has it: loss weights on a simplex get the sum T.
 
     Raises:
-        UserError: a point that does not fit, or lies outside the space.
+        UserError: a point that does not fit, lies outside the space, or sets what is not searched.
     """
     found = []
     for i, point in enumerate(search.start):
@@ -79,7 +85,13 @@ def start_points(study: Study, search: Search) -> tuple[tuple[Configuration, dic
             chosen = parameters(search.space, given.resolved(), study.objective.tasks)
         except UserError as error:
             raise UserError(f"{where} is outside of search.space: {error}") from None
-        found.append((at(study, search, chosen, where), chosen))
+        placed = at(study, search, chosen, where)
+        searched = choose(search.space, Fixed(chosen), study.objective.tasks)
+        for key in differing([flatten(given.resolved()), flatten(placed.resolved())]):
+            within = [name for name, _ in dimensions(search.space) if f"{key}.".startswith(f"{name}.")]
+            if max(within, key=len, default=None) not in searched:
+                raise UserError(f"{where} sets {key}, which search.space does not search there; leave it out")
+        found.append((placed, chosen))
     return tuple(found)
 
 
@@ -93,45 +105,62 @@ def at(study: Study, search: Search, chosen: Mapping[str, Any], where: str) -> C
 
 
 def parameters_of(study: Study, search: Search, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Parameters of a row of `trials` if the search could suggest its very configuration, else None."""
-    try:
-        if row["suggested"] is not None:
-            chosen = json.loads(row["suggested"])
-        else:
-            chosen = parameters(search.space, json.loads(row["configuration"]), study.objective.tasks)
-        return chosen if at(study, search, chosen, "row").configuration_id == row["configuration_id"] else None
-    except UserError:
-        return None
+    """Parameters of a row of `trials` if the search could suggest its very configuration, else None.
+
+    They are noted in the row; those found from its configuration may be rounded. But a search of another space may have
+    noted them under other names.
+    """
+    noted = json.loads(row["suggested"] or "{}")
+    for look in (
+        lambda: noted,
+        lambda: parameters(search.space, json.loads(row["configuration"]), study.objective.tasks),
+    ):
+        with suppress(UserError):
+            chosen = look()
+            if at(study, search, chosen, "row").configuration_id == row["configuration_id"]:
+                return chosen
+    return None
 
 
 def possible_configurations(study: Study) -> tuple[Configuration, ...]:
-    """Some configurations that a study's search could suggest, among them its starting points.
+    """Some configurations that a study's search could suggest: starting points, every value of a choice, random ones.
 
     Raises:
         UserError: a key that does not exist, or a value that does not fit.
     """
     search = study.search
-    if isinstance(search, Population):
-        return tuple(schedule(study, [weights]) for weights in _first_members(study, search))
-    assert search is not None
-    draw = RandomDraw(random.Random(0))
     tasks = study.objective.tasks
-    drawn = [study.configuration(choose(search.space, draw, tasks), "search.space") for _ in range(_DRAWS)]
-    return (*(configuration for configuration, _ in start_points(study, search)), *drawn)
-
-
-def num_trials(study: Study) -> int:
-    """How many trials a search comes to, if nothing goes wrong."""
-    search, others = study.search, len(study.seeds) - 1
     if isinstance(search, Population):
-        return search.size * num_generations(study) + others
+        draw = RandomDraw(random.Random(0))
+        drawn = [search.weights.choose(draw, "weights", tasks)[""] for _ in range(_DRAWS)]
+        weights = [*search.start, *first_weights(study), *drawn]
+        return tuple(schedule(study, [of_member]) for of_member in weights)
     assert search is not None
-    tried = int(min(search.num_configurations, num_points(search.space)))
-    return tried + min(search.finalists, tried) * others
+    starting = [configuration for configuration, _ in start_points(study, search)]
+    in_turn, at_random = _InTurn(random.Random(0)), RandomDraw(random.Random(0))
+    turns = min(_num_turns(search.space), _MOST_TURNS)
+    points = [choose(search.space, draw, tasks) for draw in (*[in_turn] * turns, *[at_random] * _DRAWS)]
+    return (*starting, *(study.configuration(point, "search.space") for point in points))
 
 
-def _first_members(study: Study, search: Population) -> list[dict[str, float]]:
-    draw = RandomDraw(random.Random(0))
-    tasks = study.objective.tasks
-    drawn = [search.weights.choose(draw, "weights", tasks)[""] for _ in range(_DRAWS)]
-    return [*(dict(weights) for weights in search.start), *drawn]
+class _InTurn(RandomDraw):
+    """Chooses at random, but among several values one after the other."""
+
+    def __init__(self, source: random.Random) -> None:
+        super().__init__(source)
+        self._turns: Counter[str] = Counter()
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of the choices."""
+        self._turns[name] += 1
+        return choices[self._turns[name] % len(choices)]
+
+
+def _num_turns(space: Space) -> int:
+    """Draws in which every value of every choice has its turn."""
+    most = 1
+    for dimension in space.values():
+        if isinstance(dimension, Choice):
+            below = [_num_turns(value.space) for value in dimension.values if isinstance(value, Option)]
+            most = max(most, len(dimension.values) * max(below, default=1))
+    return most

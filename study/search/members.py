@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.config import Configuration, Study, trial_id
+from study.errors import UserError
 from study.events import Trial
 from study.search.metrics import better, is_figure
 from study.search_config import Population
@@ -47,9 +48,7 @@ def generations(study: Study, rows: Sequence[Mapping[str, Any]], data_hash: str)
     search = study.search
     assert isinstance(search, Population)
     ended = {row["trial_id"]: row for row in rows if row["status"] != "interrupted"}
-    lineages: list[tuple[Stages, str | None]] = [
-        ((_first(study, search, member),), None) for member in range(search.size)
-    ]
+    lineages: list[tuple[Stages, str | None]] = [((weights,), None) for weights in first_weights(study)]
     found: list[list[Trial]] = []
     for generation in range(num_generations(study)):
         members = [
@@ -86,11 +85,25 @@ def _trial(study: Study, data_hash: str, generation: int, member: int, stages: S
     )
 
 
-def _first(study: Study, search: Population, member: int) -> dict[str, float]:
-    if member < len(search.start):
-        start = {task: search.start[member].get(task, 1.0) for task in study.objective.tasks}
-        return _placed(search, start)
-    return _drawn(study, search, _random(search, 0, member))
+def first_weights(study: Study) -> list[dict[str, float]]:
+    """Loss weights of the members of the first generation.
+
+    Raises:
+        UserError: two members, or loss weights, that are no beginning.
+    """
+    search = study.search
+    assert isinstance(search, Population)
+    found: list[dict[str, float]] = []
+    for i, given in enumerate(search.start):
+        try:
+            placed = _placed(search, {task: given.get(task, 1.0) for task in study.objective.tasks})
+        except UserError as error:
+            raise UserError(f"search.start[{i}]: {error}") from None
+        if placed in found:
+            raise UserError(f"search.start[{found.index(placed)}] and search.start[{i}] are the same loss weights")
+        found.append(placed)
+    others = range(len(found), search.size)
+    return [*found, *(_drawn(study, search, _random(search, 0, member)) for member in others)]
 
 
 def _next(

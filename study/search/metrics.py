@@ -39,7 +39,7 @@ def refuse_unknown_metrics(study: Study) -> None:
         if search.epochs_per_generation % study.train.validate_every:
             raise UserError(
                 f"search.epochs_per_generation is {search.epochs_per_generation}, and there are figures every "
-                f"{study.train.validate_every} epochs only (train.validate_every); make one a multiple of the other"
+                f"{study.train.validate_every} epochs only (train.validate_every); make it a multiple of that"
             )
     if stopping is not None:
         _check("early_stopping.metric", stopping.metric, METRIC_NAMES)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +20,14 @@ from study.errors import UserError
 from study.results import ResultStore
 
 NAME = "optuna.db"
+
+WAIT_SECONDS = 60.0
+"""How long to wait for others that write to the file."""
+
+_ERRORS = (sqlite3.Error, SQLAlchemyError, StorageInternalError)
+
+_UNREADABLE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+"""Names of SQLite's errors about a file that is none of ours, or none any more; others pass with their reason."""
 
 
 class Storage:
@@ -28,32 +37,50 @@ class Storage:
         store: the study's results.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be read or written.
     """
 
     def __init__(self, store: ResultStore) -> None:
         self.path = store.local_folder() / NAME
         self.set_aside: Path | None = None
-        """Where a damaged file was moved to."""
+        """Where a file was moved to that could not be read."""
         self._folder = None if store.folder.is_local else store.folder
         if self._folder is not None and (copy := self._folder.read(NAME)) is not None:
             self.path.write_bytes(copy)
-        if not _is_sound(self.path):
-            self.set_aside = _free_name(self.path)
-            self.path.replace(self.set_aside)
         try:
+            if self.path.exists():
+                with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS)) as connection:
+                    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+                        raise RuntimeError
             self.optuna = self._open()
-        except (SQLAlchemyError, RuntimeError) as error:
+        except (*_ERRORS, RuntimeError) as error:
             # RuntimeError: tables of an Optuna that this one cannot read.
-            if not self.path.exists():
-                raise UserError(f"cannot write {self.path}: {str(error).splitlines()[0]}") from None
+            code = getattr(_cause(error), "sqlite_errorname", "")
+            if code and not code.startswith(_UNREADABLE):
+                raise self._unusable(error) from None
             self.set_aside = _free_name(self.path)
             self.path.replace(self.set_aside)
             self.optuna = self._open()
 
     def _open(self) -> RDBStorage:
         with quiet():
-            return RDBStorage(f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": 60}})
+            return RDBStorage(f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": WAIT_SECONDS}})
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Use the file quietly.
+
+        Raises:
+            UserError: it cannot be read or written any more.
+        """
+        with quiet():
+            try:
+                yield
+            except _ERRORS as error:
+                raise self._unusable(error) from None
+
+    def _unusable(self, error: BaseException) -> UserError:
+        return UserError(f"cannot use {self.path}: {_cause(error)}; make room, or close whatever else has it open")
 
     def save(self) -> None:
         """Bring the copy up to date."""
@@ -81,15 +108,9 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether a file can be used, or there is none."""
-    if not path.exists():
-        return True
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
-    except sqlite3.DatabaseError:
-        return False
+def _cause(error: BaseException) -> BaseException:
+    """What SQLite said."""
+    return error if error.__cause__ is None else _cause(error.__cause__)
 
 
 def _free_name(path: Path) -> Path:

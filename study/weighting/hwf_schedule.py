@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from study.config import WeightingConfig
+from study.errors import UserError
 from study.weighting import hwf
 from study.weighting.base import Weighting
 
@@ -24,7 +25,12 @@ class Config(WeightingConfig):
         Raises:
             UserError: a loss weight for a task that the objective does not have, or 0 for every task.
         """
-        stages = [hwf.Config(loss_weights=stage).build(tasks).loss_weights for stage in self.stages]
+        stages = []
+        for i, stage in enumerate(self.stages):
+            try:
+                stages.append(hwf.Config(loss_weights=stage).build(tasks).loss_weights)
+            except UserError as error:
+                raise UserError(str(error).replace("weighting.loss_weights", f"weighting.stages[{i}]")) from None
         return ScheduledWeightingFactors(tasks, torch.stack(stages), self.epochs_per_stage)
 
 

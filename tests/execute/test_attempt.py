@@ -1,5 +1,6 @@
 """One attempt, without ray: real training of seconds, real files."""
 
+import io
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny import open_study, rows, tiny_study
+from tiny_trials import same
 
 from study.checkpoint import load_model
 from study.errors import UserError
@@ -17,6 +19,9 @@ from study.execute.holding import Holding
 from study.execute.verdict import Verdict
 from study.repository import Code
 from study.results import LAST, MODEL, cost
+from study.search_config import Population
+from study.space import Simplex
+from study.weighting import hwf
 
 CPU = torch.device("cpu")
 
@@ -228,3 +233,85 @@ def test_every_second_is_charged_once_to_a_trial_or_to_the_study(tmp_path, cache
     held = {entry["entry_id"]: entry["held_seconds"] for entry in store.ledger()}
     assert 0.5 <= held["t-1"] <= between - started
     assert ended - started - 0.1 <= sum(held.values()) <= ended - started + 0.1
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory, cache_dir):
+    """Two members, two generations of two epochs; what came of each, and its events."""
+    search = Population(size=2, epochs_per_generation=2, weights=Simplex(ratio=5), metric="val_ap")
+    study = tiny_study(epochs=4, weighting=hwf.Config()).model_copy(update={"search": search})
+    results = tmp_path_factory.mktemp("population")
+    events = {}
+    for generation in range(2):
+        plan, store = open_study(study, results, cache_dir)
+        members = plan.trials[2 * generation :]
+        assert len(members) == 2
+        for trial in members:
+            attempt(trial, plan, store, report=events.setdefault(trial.trial_id, []).append)
+    plan, store = open_study(study, results, cache_dir)
+    assert plan.ended
+    return plan, store, events
+
+
+def test_members_of_a_population_stop_with_their_generation_and_go_on_from_their_parents(population):
+    plan, store, events = population
+    stored = {row["trial_id"]: row for row in store.trials()}
+    assert [stored[t.trial_id]["status"] for t in plan.trials] == ["pruned", "pruned", "completed", "completed"]
+    assert [stored[t.trial_id]["epochs"] for t in plan.trials] == [2, 2, 4, 4]
+    for trial, epochs in zip(plan.trials, ([1, 2], [1, 2], [3, 4], [3, 4]), strict=True):
+        told = [event.epoch for event in events[trial.trial_id] if isinstance(event, EpochFinished)]
+        assert told == epochs
+        assert {row["epoch"] for row in store.read_rows("epochs", trial.trial_id)} == set(epochs)
+    best = max(plan.trials[:2], key=lambda trial: stored[trial.trial_id]["val_ap"])
+    assert {trial.parent for trial in plan.trials[2:]} == {best.trial_id}  # the better one itself, and its copy
+    for trial in plan.trials[:2]:
+        assert stored[trial.trial_id]["val_ap"] > 0
+        assert store.read_checkpoint(trial.trial_id, LAST) is not None
+        assert store.read_checkpoint(trial.trial_id, MODEL) is None
+
+
+def test_a_schedule_trained_in_parts_is_that_trained_from_nothing(population, tmp_path, cache_dir):
+    plan, store, _ = population
+    _, alone = open_study(plan.study, tmp_path, cache_dir)
+    for trial in plan.trials[2:]:
+        attempt(replace(trial, parent=None), plan, alone)
+        mine, theirs = rows(store, trial.trial_id), rows(alone, trial.trial_id)
+        for table in ("steps", "epochs", "sequences"):
+            of_generation = theirs[table][theirs[table]["epoch"] > 2].reset_index(drop=True)
+            assert len(of_generation) > 0
+            assert mine[table].equals(of_generation), table
+        assert mine["trials"].equals(theirs["trials"])
+        configured = trial.configuration.weighting.stages
+        used = {row["epoch"]: row["loss_weight"] for row in alone.read_rows("steps", trial.trial_id)}
+        for epoch, weight in used.items():
+            assert weight == pytest.approx(configured[(epoch - 1) // 2]["reid"], rel=1e-6)
+        models = (torch.load(io.BytesIO(s.read_checkpoint(trial.trial_id, MODEL))) for s in (store, alone))
+        one, other = (model["tracker"] for model in models)
+        assert same(one, other)
+
+
+def test_a_member_whose_parent_left_no_checkpoint_trains_from_nothing(population, tmp_path, cache_dir):
+    plan, store, _ = population
+    _, alone = open_study(plan.study, tmp_path, cache_dir)
+    row = attempt(plan.trials[2], plan, alone)
+    (there,) = (row for row in store.trials() if row["trial_id"] == plan.trials[2].trial_id)
+    assert (row["status"], row["val_ap"], row["test_ap"]) == ("completed", there["val_ap"], there["test_ap"])
+
+
+def test_a_member_that_is_killed_at_the_end_of_its_generation_ends_there(population, tmp_path, cache_dir):
+    plan, undisturbed, _ = population
+    _, store = open_study(plan.study, tmp_path, cache_dir)
+    trial = plan.trials[0]
+
+    def killed(event):
+        if isinstance(event, EpochFinished) and event.epoch == trial.until:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        attempt(trial, plan, store, report=killed)
+    assert store.read_checkpoint(trial.trial_id, LAST) is not None
+    row = attempt(trial, plan, store, 2)
+    assert (row["status"], row["epochs"]) == ("pruned", 2)
+    mine, theirs = rows(store, trial.trial_id), rows(undisturbed, trial.trial_id)
+    for table in mine:
+        assert mine[table].equals(theirs[table]), table

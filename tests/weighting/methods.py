@@ -7,12 +7,13 @@ from tiny_trials import DEFAULTS
 from torch import Tensor
 
 from study.config import WeightingConfig
-from study.weighting import Weighting, hwf, lwf, uncertainty
+from study.weighting import Weighting, hwf, hwf_schedule, lwf, uncertainty
 
 KINDS = tuple(DEFAULTS)
 
 CONFIGS: dict[str, WeightingConfig] = DEFAULTS | {
     "hwf set": hwf.Config(loss_weights={"t0": 0.5, "t1": 2.0}),
+    "hwf_schedule set": hwf_schedule.Config(stages=({"t0": 0.5}, {"t1": 2.0}, {"t0": 3.0})),
     "lwf relu": lwf.Config(output="relu"),
     "lwf detached": lwf.Config(detach_input=True, layers=2),
     "uncertainty set": uncertainty.Config(forms={"t0": "classification", "t1": "laplace"}),
