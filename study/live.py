@@ -68,7 +68,7 @@ class Display:
                             f"epoch {epoch}/{epochs}",
                             _figures(metrics),
                             _weighting(weighting_status),
-                            f"({_duration(seconds)})",
+                            f"({duration(seconds)})",
                         ],
                     )
                 )
@@ -97,7 +97,7 @@ class Display:
             return "unknown"
         longest = max((self.left.get(trial_id, 0) for trial_id in self.running), default=0)
         epochs = max(longest, sum(self.left.values()) / max(1, len(self.running)))
-        return _duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
+        return duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
 
     def _consider(self, mota: float | None, trial: Trial) -> None:
         if mota is not None and mota == mota and (self.best is None or mota > self.best[0]):
@@ -114,7 +114,7 @@ class Display:
 
     def _render(self) -> RenderableType:
         total = len(self.plan.trials)
-        elapsed = _duration(time.monotonic() - self.started_at)
+        elapsed = duration(time.monotonic() - self.started_at)
         best = f"   best val MOTA {self.best[0]:.3f} ({self.best[1]})" if self.best else ""
         heading = f"{self.plan.study.name}: {self.ended} of {total} trials   {elapsed} elapsed, ETA {self.eta}{best}"
         table = Table("trial", "configuration", "progress", "last epoch", box=None, pad_edge=False)
@@ -141,7 +141,8 @@ def _weighting(status: str | None, step: int | None = None) -> str:
     return f"loss weights {status.replace('_', ' ')}" + (f" since step {step}" if step is not None else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Such as `1h05m`, `7m30s` or `12s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -9,15 +9,19 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from study.config import Component, Configuration
 from study.schema import PACKAGES
 
+if TYPE_CHECKING:
+    import torch
+
 _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
+    "capacity.py",
     "checkpoint.py",
     "commands",
     "drawing.py",
@@ -56,6 +60,18 @@ def provenance() -> dict[str, Any]:
         "python_version": platform.python_version(),
         "hostname": socket.gethostname(),
     }
+
+
+def device_name(device: "torch.device") -> str:
+    """Model of the GPU, or of the CPU, of this machine."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def code_hash(configuration: Configuration) -> str:

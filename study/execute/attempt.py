@@ -2,7 +2,6 @@
 
 import io
 import logging
-import platform
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from study.events import OnEvent, Trial, TrialEnded, TrialStarted
 from study.execute.holding import Holding
 from study.execute.record import LAST, Record
 from study.plan import Plan
+from study.provenance import device_name
 from study.results import ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
@@ -82,7 +82,7 @@ def run_attempt(
             attempt=attempt,
         )
         try:
-            record = Record(trial, plan, store, holding, devices, _device_name(device))
+            record = Record(trial, plan, store, holding, devices, device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
             resume = _last_checkpoint(store, trial.trial_id)
             if resume is not None:
@@ -158,15 +158,6 @@ def _agree(stop: bool, device: torch.device) -> bool:
     decision = torch.tensor([stop], dtype=torch.uint8, device=device)
     dist.broadcast(decision, src=0)
     return bool(decision.item())
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.capacity import find_capacity
 from study.events import OnEvent, TrialEnded
-from study.execute.capacity import find_capacity
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher
 from study.execute.search import AHEAD, PlannedTrials, search

@@ -10,9 +10,9 @@ from typing import Any
 
 import ray
 
+from study.capacity import Capacity
 from study.errors import UserError
 from study.events import Event, Note, Trial, TrialEnded
-from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result
 from study.execute.outcome import last_line, write_outcome
