@@ -58,7 +58,8 @@ class ResultStore:
 
     def __init__(self, root: str | Path, study: str, *, create: bool = True) -> None:
         self.study = study
-        self.folder = open_folder(root) / study
+        self._root = open_folder(root)
+        self.folder = self._root / study
         if create:
             self.folder.create()
             for table in TABLES if self.folder.is_local else ():
@@ -111,6 +112,16 @@ class ResultStore:
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
         """Keep what was read under a data hash, as JSON in `data/`."""
         (self.folder / "data").write(f"{data_hash}.json", json.dumps(manifest, indent=1).encode())
+
+    def read_manifest(self, data_hash: str) -> dict[str, Any] | None:
+        """What was kept by `write_manifest`, or None."""
+        data = (self.folder / "data").read(f"{data_hash}.json")
+        return None if data is None else json.loads(data)
+
+    def others(self) -> list["ResultStore"]:
+        """Stores of the other studies in the same results folder, to read from."""
+        names = [name for name in self._root.folders() if name != self.study]
+        return [ResultStore(self._root.address, name, create=False) for name in names]
 
     def discard(self, trial_id: str) -> None:
         """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`."""

@@ -1,0 +1,5 @@
+"""What trials will cost: unit costs from earlier rows or from a short probe, and the arithmetic from them to a study.
+
+From here: `Predictor` answers for any configuration, `predict` for the trials of a plan; `probing.probe_unknown`
+measures what no row tells. The room imports no ray.
+"""
