@@ -18,6 +18,7 @@ import ray
 from filelock import FileLock, Timeout
 from ray._private.ray_logging import stdout_deduplicator
 
+from study.environment import environment
 from study.errors import UserError
 
 _QUIET = {
@@ -70,7 +71,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         "PYTHONPATH": os.pathsep.join(_user_paths()),
     }
     ours = not ray.is_initialized()
-    with _storage() as storage, _environment(variables), _quiet():
+    with _storage() as storage, environment(variables), _quiet():
         try:
             if ours:
                 with _interrupts_wait():
@@ -143,21 +144,6 @@ def _interrupts_wait() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if arrived:
             signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, which the processes started meanwhile inherit."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
