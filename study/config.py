@@ -218,6 +218,7 @@ class Execution(Frozen):
     trial_timeout_seconds: PositiveFloat | None = None
     warm_groups: bool = True  # False: a fresh, isolated worker group for every trial
     jobs_per_group: PositiveInt | None = None  # recycle a warm group after so many trials
+    price_per_device_hour: PositiveFloat | None = None  # to tell costs in money, of whatever currency
 
 
 class Configuration(Frozen):

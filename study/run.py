@@ -68,21 +68,26 @@ def _main(arguments: Sequence[str] | None) -> int:
     study = override(load_study(options.study), options)
 
     from study.data import default_cache_dir
+    from study.forecast import with_probes
     from study.summary import show_outcome, show_plan
 
     store = ResultStore(options.results, study.name, create=not options.dry_run)
     plan = make_plan(study, store, cache_dir=default_cache_dir(), rerun_changed=options.rerun_changed)
+    if options.dry_run:
+        plan = with_probes(plan, lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False))
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
     store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    ledger = None
     if plan.missing:
         from study.execute import run_study
         from study.live import Display
 
+        ledger = store.ledger()
         with Display(plan, store.trials(), console) as display:
             run_study(plan, store, display)
-    return 1 if show_outcome(plan, store, console) else 0
+    return 1 if show_outcome(plan, store, console, ledger_before=ledger) else 0
 
 
 def override(study: Study, options: argparse.Namespace) -> Study:
@@ -103,6 +108,8 @@ def override(study: Study, options: argparse.Namespace) -> Study:
         values["seeds"] = _seeds(options.seeds)
     if options.workers is not None:
         values["execution.workers"] = options.workers
+    if options.price is not None:
+        values["execution.price_per_device_hour"] = options.price
     for assignment in options.set:
         key, equals, text = assignment.partition("=")
         if not (key and equals):
@@ -150,13 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("study", nargs="?", metavar="STUDY", help="name of a file in search_spaces, or path of a file of your own")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as train.epochs=2")
-    add("--dry-run", action="store_true", help="show the plan and run nothing")
+    add("--dry-run", action="store_true", help="show the plan and its cost, measuring what is not known; run nothing")
     add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
     add("--data", metavar="DIR", help="folder of sequences in MOTChallenge layout")
     for split in ("train", "val", "test"):
         add(f"--{split}", metavar="SEQ,...", help=f"{split} sequences, with frames if not all: NAME,NAME[1-240]")
     add("--seeds", metavar="N", help="how many seeds (3 means 0,1,2), or which ones (3,5,7)")
     add("--workers", type=int, metavar="N", help="workers of each trial")
+    add("--price", type=float, metavar="P", help="of a device for an hour: tell costs in money, too")
     add("--rerun-changed", action="store_true", help="run finished trials of other code or packages again")
     return parser
 
