@@ -222,6 +222,7 @@ class Execution(Frozen):
     warm_groups: bool = True  # False: a fresh, isolated worker group for every trial
     jobs_per_group: PositiveInt | None = None  # recycle a warm group after so many trials
     keep_checkpoints: Literal["best", "all"] = "best"  # of completed trials; best: what study.housekeeping keeps
+    price_per_device_hour: PositiveFloat | None = None  # to tell costs in money, of whatever currency
 
 
 class Configuration(Frozen):

@@ -3,7 +3,6 @@
 The study file and the rows of finished trials are all the state there is: to resume is to plan again.
 """
 
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
+from study.prediction import Predictions, predict_missing
 from study.provenance import code_hash, provenance
 from study.repository import Code, read_code
 from study.results import ResultStore, differing, flatten, label, labels
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from study.data import Splits
 
 __all__ = ["Plan", "Trial", "list_studies", "load_study", "make_plan"]
-
-_SAME = "mean of the completed trials of the same configuration"
-_ALIKE = "mean per epoch of this study's completed trials with the same weighting and tracker"
-_UNKNOWN = "no finished trial of this study yet"
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,7 @@ class Plan:
         done: ids of trials that need not run.
         varying: dotted keys of the settings that differ between configurations.
         labels: by configuration_id, what tells it apart in a few words.
-        predicted_device_seconds: by trial_id, cost of a whole trial; None where nothing is known.
-        prediction_basis: how that was predicted.
+        predictions: what the trials should cost; their `predictor` tells it of other configurations too.
         changed: by trial_id, how code and packages of finished trials differ from those of now.
         restart: ids of finished trials that are to run again; `ResultStore.discard` each before its first attempt.
         code: state of the repository that the trials come from, wherever they run.
@@ -64,8 +59,7 @@ class Plan:
     done: frozenset[str]
     varying: tuple[str, ...]
     labels: Mapping[str, str]
-    predicted_device_seconds: Mapping[str, float | None]
-    prediction_basis: str
+    predictions: Predictions
     changed: Mapping[str, str]
     restart: frozenset[str]
     code: Code
@@ -130,14 +124,17 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
         trials, total, ended = ahead.trials, ahead.total, set(ahead.done)
     finished = [trial for trial in trials if trial.trial_id in ended]
     changed = _changed(finished, rows)
-    predicted, basis = _predict(trials, list(rows.values()))
     restart = frozenset(changed) if rerun_changed else frozenset()
     done = frozenset(trial.trial_id for trial in finished) - restart
+    missing = [trial for trial in trials if trial.trial_id not in done]
+    predictions = predict_missing(
+        study.execution, splits, store, trials, missing, cache_dir, rows=rows.values(), restart=restart
+    )
     named = {trial.configuration_id: flatten(trial.configuration.resolved()) for trial in trials}
     told = dict(zip(named, labels(list(named.values()), varying), strict=True))
     code, _ = read_code()
     return Plan(
-        study, splits, cache_dir, trials, paused, total, done, varying, told, predicted, basis, changed, restart, code
+        study, splits, cache_dir, trials, paused, total, done, varying, told, predictions, changed, restart, code
     )
 
 
@@ -243,27 +240,3 @@ def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -
         if differences:
             changed[trial.trial_id] = ", ".join(differences)
     return changed
-
-
-def _predict(trials: Sequence[Trial], rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float | None], str]:
-    """Predicted device-seconds of each trial, and a sentence on how.
-
-    A trial costs as much an epoch as completed trials of its configuration did on average, or else completed trials
-    with the same kind of weighting and tracker.
-    """
-    per_epoch: dict[tuple[str, ...], list[float]] = {}
-    for row in rows:
-        if row["status"] == "completed" and row["epochs"]:
-            for key in ((row["configuration_id"],), (row["weighting"], row["tracker"])):
-                per_epoch.setdefault(key, []).append(row["device_seconds"] / row["epochs"])
-    predicted: dict[str, float | None] = {}
-    bases: Counter[str] = Counter()
-    for trial in trials:
-        same = per_epoch.get((trial.configuration_id,))
-        alike = per_epoch.get((trial.configuration.weighting.kind(), trial.configuration.tracker.kind()))
-        costs = same or alike
-        predicted[trial.trial_id] = statistics.fmean(costs) * trial.configuration.train.epochs if costs else None
-        bases[_SAME if same else _ALIKE if alike else _UNKNOWN] += 1
-    if len(bases) == 1:
-        return predicted, next(iter(bases))
-    return predicted, "; ".join(f"{count} trials: {basis}" for basis, count in bases.items())

@@ -11,6 +11,7 @@ from study.errors import UserError, nearest
 from study.files import open_folder
 from study.frozen import validate
 from study.plan import Plan, load_study, make_plan
+from study.provenance import cpu_name
 from study.results import ResultStore, stored_studies
 from study.schema import DONE, Table
 
@@ -137,8 +138,6 @@ def _execution(row: Mapping[str, Any]) -> Execution:
 
     A worker has one GPU at most. One device is a GPU or a core; it is a core for certain if it was this machine's.
     """
-    from study.execute.attempt import cpu_name
-
     held = row["devices_per_worker"]
     retries = {"max_retries": 0} if row["status"] in ("failed", "oom") else {}
     if held != int(held):
@@ -151,8 +150,6 @@ def _execution(row: Mapping[str, Any]) -> Execution:
 
 def ran_on_gpu(plan: Plan, row: Mapping[str, Any]) -> bool:
     """Whether a trial of `plan_again` turned out to run on a GPU, by its row of `trials`."""
-    from study.execute.attempt import cpu_name
-
     return plan.study.execution.gpus_per_worker != 0 and row["device_name"] not in (None, cpu_name())
 
 

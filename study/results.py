@@ -68,7 +68,8 @@ class ResultStore:
 
     def __init__(self, root: str | Path, study: str, *, create: bool = True) -> None:
         self.study = study
-        self.folder = open_folder(root) / study
+        self._root = open_folder(root)
+        self.folder = self._root / study
         if create:
             self.folder.create()
             for table in TABLES if self.folder.is_local else ():
@@ -149,6 +150,11 @@ class ResultStore:
             return json.loads((self.folder / "data").read(f"{data_hash}.json") or b"null")
         except ValueError:
             return None
+
+    def others(self) -> list["ResultStore"]:
+        """Stores of the other studies in the same results folder, to read from."""
+        names = [name for name in self._root.folders() if name != self.study]
+        return [ResultStore(self._root.address, name, create=False) for name in names]
 
     def discard(self, trial_id: str) -> None:
         """Forget a trial's rows and checkpoints; what it cost is charged to the study, as `superseded`.

@@ -75,23 +75,27 @@ def _main(arguments: Sequence[str] | None) -> int:
     study = override(load_study(options.study), options)
 
     from study.data import default_cache_dir
+    from study.forecast import with_probes
     from study.summary import show_outcome, show_plan
 
     store = ResultStore(options.results, study.name, create=not options.dry_run)
     plan = make_plan(study, store, cache_dir=default_cache_dir(), rerun_changed=options.rerun_changed)
+    if options.dry_run:
+        plan = with_probes(plan, lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False))
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
     store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
-    lines = []
+    lines, ledger = [], None
     if not plan.ended or options.log:
         from study.claim import claimed
         from study.execute import run_study
         from study.live import Display
         from study.watchers.watcher import Watchers
 
+        ledger = store.ledger()
         display = Display(plan, store.trials(), console)
         told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
         tune_folder = (
@@ -107,8 +111,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         lines = watchers.lines
         if tune_folder is not None and tune_folder.exists():
             lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
-        plan = make_plan(study, store, cache_dir=default_cache_dir())
-    unfinished = show_outcome(plan, store, console)
+    unfinished = show_outcome(plan, store, console, ledger_before=ledger)
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     return 1 if unfinished else 0
@@ -134,6 +137,8 @@ def override(study: Study, options: argparse.Namespace) -> Study:
         values["execution.workers"] = options.workers
     if options.budget is not None:
         values["execution.budget_device_seconds"] = options.budget
+    if options.price is not None:
+        values["execution.price_per_device_hour"] = options.price
     for assignment in options.set:
         key, equals, text = assignment.partition("=")
         if not (key and equals):
@@ -174,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("study", nargs="?", metavar="STUDY", help="name of a file in search_spaces, or path of a file of your own")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as train.epochs=2")
-    add("--dry-run", action="store_true", help="show the plan and run nothing")
+    add("--dry-run", action="store_true", help="show the plan and its cost, measuring what is not known; run nothing")
     add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
     add("--data", metavar="DIR", help="folder of sequences in MOTChallenge layout")
     for split in ("train", "val", "test"):
@@ -183,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, metavar="N", help="workers of each trial")
     add("--budget", metavar="TIME", help="device-hours that the study may cost in all, such as 2h or 45m: a hard cap")
     add("--log", action="append", default=[], metavar="NAME", help="keep a log for tensorboard, mlflow or tune too")
+    add("--price", type=float, metavar="P", help="of a device for an hour: tell costs in money, too")
     add("--rerun-changed", action="store_true", help="run finished trials of other code or packages again")
     return parser
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from study.config import Study
 from study.differences import why_new
+from study.forecast import outcome_line, plan_lines, trial_cells
 from study.plan import Plan
 from study.results import ResultStore, cost
 from study.schema import DONE
@@ -21,26 +22,23 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
     statuses = {row["trial_id"]: row["status"] for row in rows}
     new, notes = why_new(plan, rows)
     if every_trial:
-        table = Table("trial", "configuration and seed", "state", "predicted device-seconds", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for name in ("trial", "configuration and seed", "state", "predicted device-seconds", "disk"):
+            table.add_column(name, justify="right" if name == "disk" else "left")
         for trial in plan.trials:
             status = statuses.get(trial.trial_id)
             state = status if trial.trial_id in plan.done else f"again ({status})" if status else new[trial.trial_id]
-            table.add_row(
-                trial.trial_id, plan.label(trial), state, _number(plan.predicted_device_seconds[trial.trial_id])
-            )
+            table.add_row(trial.trial_id, plan.label(trial), state, *trial_cells(plan.predictions, trial.trial_id))
         console.print(table)
-    left = [plan.predicted_device_seconds[trial.trial_id] for trial in plan.missing]
-    known = [seconds for seconds in left if seconds is not None]
-    predicted = f"{sum(known):,.0f} device-seconds" if len(known) == len(left) else "unknown"
     seeds = "" if len(plan.study.seeds) == 1 else f" ({len(plan.study.seeds)} seeds)"
     to_run = plan.total - len(plan.done)
     _say(console, f"{plan.study.name}: {plan.total} trials{seeds}, {len(plan.done)} done, {to_run} to run")
-    if to_run > len(left):
-        _say(console, f"{to_run - len(left)} of them are not known yet: {_searched(plan.study)}")
+    if to_run > len(plan.missing):
+        _say(console, f"{to_run - len(plan.missing)} of them are not known yet: {_searched(plan.study)}")
     for note in notes:
         _say(console, note)
-    if left:
-        _say(console, f"predicted cost: {predicted} ({plan.prediction_basis})")
+    for line in plan_lines(plan.predictions) if plan.missing else ():
+        _say(console, line)
     if plan.changed:
         differences = "; ".join(dict.fromkeys(plan.changed.values()))
         what = "they run again" if plan.restart else "kept: --rerun-changed runs them again"
@@ -67,8 +65,17 @@ def _searched(study: Study) -> str:
     )
 
 
-def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
+def show_outcome(
+    plan: Plan, store: ResultStore, console: Console, *, ledger_before: list[dict[str, Any]] | None = None
+) -> int:
     """Show the leaderboard, imported rows included, the cost and where the picture is; name unfinished trials.
+
+    Args:
+        plan: what was run.
+        store: where its rows are.
+        console: where to show it.
+        ledger_before: the ledger when the run began, to compare what was predicted with what the run held; None if
+            nothing was to run.
 
     Returns:
         How many trials of the plan have not finished.
@@ -86,7 +93,10 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console) -> int:
     if 1 < len(by_method) < rows["configuration_id"].nunique():
         _say(console, "by method, each with the settings that its search chose, at the cost of the whole search:")
         console.print(_methods(by_method))
-    _say(console, _cost(store.ledger()))
+    ledger = store.ledger()
+    _say(console, _cost(ledger))
+    if ledger_before is not None:
+        _say(console, outcome_line(plan, ledger_before, ledger))
     if rows["device_seconds"].notna().any():
         picture = store.folder / "cost_vs_accuracy.png"
         save(cost_vs_accuracy(rows), picture.address)

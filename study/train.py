@@ -103,7 +103,7 @@ def train_trial(
     """
     clock = _Clock()
     memory = PeakMemory(device)
-    trial = _Trial(configuration, seed, splits, cache_dir, device)
+    trial = LiveTrial(configuration, seed, splits, cache_dir, device)
     if resume is not None:
         trial.load_state(resume)
     clock.lap("startup")
@@ -140,7 +140,7 @@ def train_trial(
     )
 
 
-class _Trial:
+class LiveTrial:
     """The live parts of one trial: network, weighting, optimiser and data."""
 
     def __init__(
@@ -172,6 +172,7 @@ class _Trial:
 
     @property
     def steps_per_epoch(self) -> int:
+        """As configured, or as many as the training frames fill."""
         return self.config.steps_per_epoch or math.ceil(len(self.pairs["train"]) / self.config.batch_size)
 
     def train_epoch(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -180,11 +181,7 @@ class _Trial:
         rows: list[dict[str, Any]] = []
         done: list[StepResult] = []
         for place in range(self.steps_per_epoch):
-            step = (self.epoch - 1) * self.steps_per_epoch + place
-            lr = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-            where = f"step {step} (epoch {self.epoch})"
-            result = self.stepper(*self._batch(place), lr, where)
-            self.watch.update(step, result.loss_weights)
+            step, lr, result = self.step(place)
             done.append(result)
             if step % self.config.log_every == 0:
                 rows += self._step_rows(step, lr, result)
@@ -202,6 +199,14 @@ class _Trial:
             for i, task in enumerate(self.tasks)
         ]
         return rows, epochs
+
+    def step(self, place: int) -> tuple[int, float, StepResult]:
+        """The optimiser step at this place of the epoch; returns its number over all epochs, learning rate, figures."""
+        step = (self.epoch - 1) * self.steps_per_epoch + place
+        lr = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
+        result = self.stepper(*self._batch(place), lr, f"step {step} (epoch {self.epoch})")
+        self.watch.update(step, result.loss_weights)
+        return step, lr, result
 
     def _step_rows(self, step: int, lr: float, result: StepResult) -> list[dict[str, Any]]:
         """Rows of `steps`, one a task."""

@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import torch
+
 from study.config import Data, Study, Train, trial_id
 from study.events import Trial
 from study.losses.objectives import CLS_REG_REID
+from study.precision import autocast_dtype
+from study.provenance import device_name
 from study.results import provenance, trial_row
 from study.tracker import chained
 from study.weighting import hwf
@@ -73,3 +77,30 @@ def make_row(trial: Trial, val_mota: float | None = None, **values: Any) -> dict
         }
         | values,
     )
+
+
+def make_measured_row(
+    trial: Trial,
+    data_hash: str,
+    *,
+    train: float = 80.0,
+    evaluation: float = 15.0,
+    startup: float = 1.0,
+    overhead: float = 4.0,
+    **values: Any,
+) -> dict[str, Any]:
+    """A completed trial's row as one CPU core of this machine leaves it, with these device-seconds."""
+    cpu = torch.device("cpu")
+    spent = {"train_seconds": train, "eval_seconds": evaluation, "startup_seconds": startup}
+    entry = make_entry(trial, devices=1.0, held_seconds=sum(spent.values()) + overhead, **spent)
+    row = make_row(
+        trial,
+        0.5,
+        ledger=[entry],
+        data_hash=data_hash,
+        workers=1,
+        device_name=device_name(cpu),
+        precision=str(autocast_dtype(trial.configuration.train.precision, cpu)).removeprefix("torch."),
+        num_parameters=1000,
+    )
+    return row | values

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_rows import make_entry, make_row, make_study
+from example_rows import make_measured_row, make_row, make_study
 from tiny_trials import DEFAULTS
 
-from study.config import Data, Train
+from study.config import Data, Execution
 from study.errors import UserError
 from study.losses.objectives import CLS_REG
 from study.plan import list_studies, load_study, make_plan
@@ -70,20 +70,16 @@ def test_finished_trials_are_done_and_broken_off_ones_run_again(store, cache_dir
     assert len(plan.missing) == 4 - done
 
 
-def test_cost_is_predicted_from_the_same_configuration_or_else_from_alike_ones_per_epoch(store, cache_dir):
-    study = make_study(POINTS, seeds=(0, 1))
+def test_cost_is_predicted_from_the_same_configuration_or_else_from_alike_ones(store, cache_dir):
+    study = make_study(POINTS, seeds=(0, 1), execution=Execution(gpus_per_worker=0))
     plan = make_plan(study, store, cache_dir=cache_dir)
-    assert set(plan.predicted_device_seconds.values()) == {None}
-    assert plan.prediction_basis == "no finished trial of this study yet"
-    for trial, device_seconds in zip(plan.trials, (100.0, 200.0), strict=False):
-        entry = make_entry(trial, held_seconds=device_seconds / 2)
-        store.write_trial(make_row(trial, 0.5, ledger=[entry], epochs=4))
+    assert [plan.predictions.of(trial.trial_id) for trial in plan.trials] == [None] * 8
+    for trial, train in zip(plan.trials, (80.0, 180.0), strict=False):
+        store.write_trial(make_measured_row(trial, plan.splits.data_hash, train=train))
     plan = make_plan(study, store, cache_dir=cache_dir)
-    predicted = [plan.predicted_device_seconds[trial.trial_id] for trial in plan.trials]
-    assert predicted == [100, 200, 150, 150] * 2
-    assert "4 trials: mean of the completed trials of the same configuration" in plan.prediction_basis
-    longer = make_plan(make_study(POINTS, train=Train(epochs=8)), store, cache_dir=cache_dir)
-    assert set(longer.predicted_device_seconds.values()) == {300}
+    predicted = [plan.predictions.trials[trial.trial_id].device_seconds for trial in plan.trials]
+    assert predicted == pytest.approx([100, 200, 150, 150] * 2)
+    assert sum(plan.predictions.basis.values()) == len(plan.missing) == 6
 
 
 def test_other_code_or_packages_are_reported_and_run_again_on_demand(store, cache_dir):

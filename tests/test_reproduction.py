@@ -7,8 +7,8 @@ from s3_server import serve
 
 import search_spaces
 from study.errors import UserError
-from study.execute.attempt import cpu_name
 from study.plan import make_plan
+from study.provenance import cpu_name
 from study.reproduction import find_trial, last_epoch, plan_again, ran_on_gpu, tables
 from study.results import ResultStore
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_rows import make_entry, make_row, make_study
+from example_rows import make_entry, make_measured_row, make_row, make_study
 from rich.console import Console
 
+from study.config import Execution
 from study.events import EpochFinished, Note, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
@@ -93,6 +94,7 @@ def test_a_mistake_is_two_lines_at_most_and_exit_code_2():
         (["--seeds", "a,b"], "--seeds a,b: expected how many .* or which ones"),
         (["--seeds", "1,1"], "seeds: 1 stands there 2 times"),
         (["--workers", "0"], "--set: execution.workers: Input should be greater than 0, found 0"),
+        (["--price", "0"], "--set: execution.price_per_device_hour: Input should be greater than 0, found 0.0"),
         (["--workers", "two"], "argument --workers: invalid int value: 'two'; see 'python -m study.run --help'"),
         (["--dryrun"], "unrecognized arguments: --dryrun"),
         (["--data", "nowhere"], "data.root: .*nowhere: no such folder"),
@@ -119,13 +121,35 @@ def test_data_without_splits_are_explained_with_the_sequences_there_are(cache_di
     assert re.search(r"data\.test: .* shares frames 8-8 .* data\.val", capsys.readouterr().err)
 
 
-def test_dry_run_shows_the_plan_and_leaves_no_trace():
-    done = run("mine.py", "--dry-run", "--seeds", "3", "--set", "train.epochs=2", "--set", "train.optimizer=adam")
+def test_dry_run_measures_what_is_unknown_shows_the_plan_and_leaves_no_results():
+    settings = ["--seeds", "3", "--set", "train.epochs=2", "--set", "train.optimizer=adam", "--price", "7200"]
+    done = run("mine.py", "--dry-run", *settings)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "mine: 9 trials (3 seeds), 0 done, 9 to run" in done.stdout
-    assert "predicted cost: unknown (no finished trial of this study yet)" in done.stdout
-    assert len(re.findall(r"^[0-9a-f]{16} +cls=(?:0.5|1|2) seed=[012] +new +unknown", done.stdout, re.M)) == 9
+    lines = done.stdout.splitlines()
+    assert re.match(r"cost of 9 trials: unknown, probing \(1 kind of trial, \d+ at a time; about 9s for a", lines[0])
+    assert re.match(r"probe 1 of 1, hwf: [\d.]+ s a step, [\d.]+ s a frame \(\d+ s[^)]*\)$", lines[1])
+    trials = re.findall(r"^[0-9a-f]{16} +cls=(?:0.5|1|2) seed=[012] +new +([\d,]+) +[\d.]+ MB$", done.stdout, re.M)
+    assert len(trials) == 9
+    assert len(set(trials)) == 1
+    assert "mine: 9 trials (3 seeds), 0 done, 9 to run" in lines
+    (cost,) = re.findall(
+        r"^predicted cost: ([\d,]+) device-seconds \(.*; cost ([\d,.]+) at 7200 per", done.stdout, re.M
+    )
+    seconds, money = (float(figure.replace(",", "")) for figure in cost)
+    assert money == pytest.approx(2 * seconds, abs=1.01)
+    assert re.match(r"prediction rests on a probe of \d+ steps and \d+ frames, \d+ at a time$", lines[-1])
     assert not Path("results").exists()
+
+    again = run("mine.py", "--dry-run", *settings)
+    assert again.stdout.splitlines() == lines[2:]
+
+
+def test_a_probe_cannot_stand_for_a_cluster(monkeypatch, capsys):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert main(["mine.py", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "predicted cost: unknown (until a trial has run: the cluster's machines are elsewhere)" in told
+    assert "prob" not in told
 
 
 def test_ctrl_c_says_how_to_go_on():
@@ -145,23 +169,25 @@ def test_ctrl_c_says_how_to_go_on():
 def planned(cache_dir):
     """A store, and a function that plans three configurations with two seeds against it."""
     store = ResultStore("results", "example")
-    study = make_study([{"weighting.loss_weights": {"cls": cls}} for cls in (0.5, 1, 2)], seeds=(0, 1))
+    points = [{"weighting.loss_weights": {"cls": cls}} for cls in (0.5, 1, 2)]
+    study = make_study(points, seeds=(0, 1), execution=Execution(gpus_per_worker=0))
     return store, lambda **options: make_plan(study, store, cache_dir=cache_dir, **options)
 
 
 def test_the_plan_tells_done_from_new_and_again(planned):
     store, plan = planned
     one, two, three, *_ = plan().trials
-    store.write_trial(make_row(one, 0.5, device_seconds=180.0))
+    data_hash = plan().splits.data_hash
+    store.write_trial(make_measured_row(one, data_hash, train=160.0))
     store.write_trial(make_row(two, status="oom"))
-    store.write_trial(make_row(three, 0.5, device_seconds=120.0) | {"code_hash": "0" * 16})
+    store.write_trial(make_measured_row(three, data_hash) | {"code_hash": "0" * 16})
     out = io.StringIO()
     show_plan(plan(), store, Console(file=out, width=160), every_trial=True)
     told = out.getvalue()
     assert re.search(rf"{one.trial_id} +cls=0.5 seed=0 +completed +180", told)
-    assert re.search(rf"{two.trial_id} +cls=1 seed=0 +again \(oom\) +150", told)
+    assert re.search(rf"{two.trial_id} +cls=1 seed=0 +again \(oom\) +140", told)
     assert "example: 6 trials (2 seeds), 2 done, 4 to run" in told
-    assert "predicted cost: 600 device-seconds" in told
+    assert "predicted cost: 560 device-seconds" in told  # 140 for each of two, and 180 and 100
     assert "made by other code or packages (code): 1 of the finished trials; kept: --rerun-changed" in told
     show_plan(plan(rerun_changed=True), store, Console(file=out, width=160), every_trial=False)
     assert "1 done, 5 to run" in out.getvalue()

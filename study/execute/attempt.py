@@ -2,7 +2,6 @@
 
 import io
 import logging
-import platform
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from study.execute.holding import Holding
 from study.execute.record import Record
 from study.execute.verdict import Verdict
 from study.plan import Plan
+from study.provenance import device_name
 from study.results import LAST, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
@@ -85,7 +85,7 @@ def run_attempt(
             instead_of=idle,
         )
         try:
-            record = Record(trial, plan, store, holding, devices, _device_name(device))
+            record = Record(trial, plan, store, holding, devices, device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
             resume = _last_checkpoint(store, trial)
             if resume is not None:
@@ -169,20 +169,6 @@ def _agree(decision: Verdict, device: torch.device, world: int) -> Verdict:
     number = torch.tensor([decision.value], dtype=torch.uint8, device=device)
     dist.broadcast(number, src=0)
     return Verdict(int(number.item()))
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return cpu_name()
-
-
-def cpu_name() -> str:
-    """Model of this machine's processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ray._private import auto_init_hook
 from ray._private.ray_logging import stdout_deduplicator
 from ray.exceptions import RayError
 
+from study.environment import environment
 from study.errors import ClusterError, Terminated, UserError
 from study.execute.lost import end_processes
 
@@ -76,7 +77,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         "PYTHONPATH": os.pathsep.join(_user_paths()),
     }
     ours = not ray.is_initialized()
-    with _storage() as storage, _environment(variables), _quiet():
+    with _storage() as storage, environment(variables), _quiet():
         try:
             if ours:
                 auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
@@ -180,21 +181,6 @@ def _termination_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, which the processes started meanwhile inherit."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

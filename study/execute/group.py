@@ -17,9 +17,9 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 from ray.util.placement_group import get_current_placement_group, remove_placement_group
 
+from study.capacity import Capacity
 from study.errors import UserError
 from study.events import EpochFinished, Event, TrialEnded, TrialPaused
-from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
 from study.execute.holding import Holding
 from study.execute.outcome import last_line

@@ -51,7 +51,7 @@ def write_outcome(
         error=last_line(error) if error else None,
         epochs=epochs,
         metrics=metrics,
-        predicted_device_seconds=plan.predicted_device_seconds.get(trial.trial_id),
+        predicted_device_seconds=plan.predictions.predictor.device_seconds(trial.configuration),
         **measured,
     )
     store.write_trial(row)

@@ -14,9 +14,9 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.capacity import Capacity, find_capacity
 from study.errors import ClusterError
 from study.events import Note, OnEvent, Trial, TrialEnded
-from study.execute.capacity import Capacity, find_capacity
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.lost import get, lost_part
@@ -190,7 +190,9 @@ class _Run:
 
     def _job(self, trial: Trial) -> Job:
         attempt = self.store.next_attempt(trial.trial_id)
-        predicted = self.plan.predicted_device_seconds.get(trial.trial_id)
+        predicted = self.plan.predictions.of(trial.trial_id)
+        if predicted is None:  # a suggestion that no plan knew
+            predicted = self.plan.predictions.predictor.device_seconds(trial.configuration)
         seconds = None if predicted is None else predicted / self.capacity.devices
         if judged := self._is_judged(trial):
             self.judged.add(trial.trial_id)

@@ -12,9 +12,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from study.capacity import Capacity
 from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
-from study.execute.capacity import Capacity
 from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result
 from study.execute.holding import BEAT_SECONDS, Holding

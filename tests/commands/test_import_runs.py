@@ -503,11 +503,11 @@ def test_an_imported_row_is_never_taken_for_a_trial_of_the_study_or_its_cost(tmp
     store.write_trial(row | {"imported_from": "/past.csv"})
     plan = make_plan(study, store, cache_dir=cache_dir)
     assert plan.done == frozenset()
-    assert set(plan.predicted_device_seconds.values()) == {None}
+    assert plan.predictions.trials == {}
     store.write_trial(row)
     plan = make_plan(study, store, cache_dir=cache_dir)
     assert plan.done == {first.trial_id}
-    assert None not in plan.predicted_device_seconds.values()
+    assert plan.predictions.trials
 
 
 def test_the_help_names_the_options_and_nothing_heavy_is_imported(capsys):

@@ -1,6 +1,7 @@
 """Searches on a real Ray: early stopping, populations, finalists, budget, and going on after an interruption."""
 
 import math
+from dataclasses import replace
 
 import optuna
 import pandas as pd
@@ -13,6 +14,7 @@ from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialPa
 from study.execute import run_study
 from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
+from study.prediction import TrialPrediction
 from study.results import LAST, cost
 from study.search.storage import NAME
 from study.search_config import ASHA, Median, Population, Search
@@ -229,9 +231,14 @@ def test_trials_that_would_not_fit_are_not_started(tmp_path, cache_dir):
     study = tiny_study([{"train.lr": 1e-3}, {"train.lr": 2e-3}], weighting=hwf.Config(), execution=ONE_AT_A_TIME)
     plan, store = open_study(study, tmp_path, cache_dir)
     one, two = plan.trials
-    object.__setattr__(plan, "predicted_device_seconds", {one.trial_id: 1.0, two.trial_id: math.inf})
+    cheap = TrialPrediction(1.0, 1.0, 1.0, 0.0, 0.0, "a guess")
+    predicted = {one.trial_id: cheap, two.trial_id: replace(cheap, left_device_seconds=math.inf)}
     execution = study.execution.model_copy(update={"budget_device_seconds": 600.0})
-    object.__setattr__(plan, "study", study.model_copy(update={"execution": execution}))
+    plan = replace(
+        plan,
+        study=study.model_copy(update={"execution": execution}),
+        predictions=replace(plan.predictions, trials=predicted),
+    )
     events = []
     run_study(plan, store, events.append)
     assert [row["trial_id"] for row in store.trials()] == [one.trial_id]

@@ -1,8 +1,8 @@
 import pytest
 
+from study.capacity import Capacity, find_capacity
 from study.config import Execution
 from study.errors import UserError
-from study.execute.capacity import Capacity, find_capacity
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""Predicted against actual device-seconds of five small studies, each predicted by probes alone before it runs.
+
+    python benchmarks/prediction.py /tmp/prediction
+
+Every study begins with an empty results folder and an empty cache of probes, so nothing but its probe is known of it;
+drawn sequences and decoded frames are shared, in the folder's `cache`. The prediction is that of `--dry-run`, made
+before the study starts; the actual figure is everything that the run held, start-up of workers and idle time included.
+Whatever else runs on the machine falsifies the figures: the load is printed with them.
+"""
+
+import argparse
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.config import Execution, Study
+from study.execute import run_study
+from study.forecast import with_probes
+from study.frozen import validate
+from study.plan import load_study, make_plan
+from study.results import ResultStore, cost
+
+TARGET = 0.25
+LEAST = 4
+"""So many of the five studies are to be predicted within the target."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study of `search_spaces`, and what is different here."""
+
+    study: str
+    workers: int = 1
+    points: int | None = None  # the first ones only
+
+    @property
+    def name(self) -> str:
+        return self.study if self.workers == 1 else f"{self.study}, {self.workers} workers"
+
+
+CASES = (Case("hwf_grid"), Case("uncertainty"), Case("gradnorm"), Case("lwf_ablation"), Case("hwf_grid", 2, 2))
+
+
+def shortened(case: Case, epochs: int, steps: int, points: int | None) -> Study:
+    study = load_study(case.study)
+    changes = {
+        "name": case.name.replace(", ", "_").replace(" ", "_"),
+        "points": study.points[: min(filter(None, (case.points, points, len(study.points))))],
+        "train": study.train.model_copy(update={"epochs": epochs, "steps_per_epoch": steps}),
+        "execution": Execution(workers=case.workers),
+    }
+    return validate(Study, study.model_copy(update=changes).model_dump(), case.name)
+
+
+def measure(study: Study, folder: Path) -> tuple[float, float, int]:
+    """Predicted and actual device-seconds, and how many trials."""
+    results, cache_dir = folder / "results" / study.name, folder / "cache"
+    shutil.rmtree(results, ignore_errors=True)
+    shutil.rmtree(cache_dir / "probes", ignore_errors=True)
+    store = ResultStore(results, study.name)
+    plan = with_probes(make_plan(study, store, cache_dir=cache_dir), lambda line: print(f"  {line}", flush=True))
+    predicted = plan.predictions.device_seconds
+    assert predicted is not None, f"{study.name}: not every kind of trial could be probed"
+    run_study(plan, store, lambda _: None)
+    actual = cost(store.ledger())["device_seconds"]
+    return predicted, actual, len(plan.trials)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="for results, frames and probes; what it holds of these is removed")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=40, help="steps an epoch")
+    parser.add_argument("--points", type=int, help="run the first points of each study only")
+    options = parser.parse_args()
+    lines, within = [], 0
+    for case in CASES:
+        load = os.getloadavg()[0]
+        study = shortened(case, options.epochs, options.steps, options.points)
+        print(case.name, flush=True)
+        predicted, actual, trials = measure(study, options.folder)
+        off = predicted / actual - 1
+        within += abs(off) <= TARGET
+        figures = [f"{predicted:.0f}", f"{actual:.0f}", f"{off:+.0%}", f"{load:.1f}"]
+        lines.append(f"| {' | '.join([case.name, str(trials), *figures])} |")
+    print("\n| study | trials | predicted | actual | off | load before |")
+    print("|---|---|---|---|---|---|")
+    print("\n".join(lines))
+    verdict = "reached" if within >= LEAST else "missed"
+    print(f"\nwithin {TARGET:.0%}: {within} of {len(CASES)}; at least {LEAST} are to be: {verdict}")
+
+
+if __name__ == "__main__":
+    main()
