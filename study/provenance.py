@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -16,15 +16,13 @@ from study.config import Component, Configuration
 from study.repository import Code, read_code
 from study.schema import PACKAGES
 
-if TYPE_CHECKING:
-    import torch
-
 _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
     "capacity.py",
     "checkpoint.py",
     "commands",
     "comparison.py",
+    "device.py",
     "differences.py",
     "drawing.py",
     "duration.py",
@@ -78,23 +76,6 @@ def provenance(code: Code | None = None) -> dict[str, Any]:
         "python_version": platform.python_version(),
         "hostname": socket.gethostname(),
     }
-
-
-def device_name(device: "torch.device") -> str:
-    """Model of the GPU, or of the CPU, of this machine."""
-    if device.type == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name(device)
-    return cpu_name()
-
-
-def cpu_name() -> str:
-    """Model of this machine's processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def code_hash(configuration: Configuration) -> str:

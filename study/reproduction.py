@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from study.config import Configuration, Execution, Study
+from study.device import cpu_name
 from study.errors import UserError, nearest
 from study.files import open_folder
 from study.frozen import validate
 from study.plan import Plan, load_study, make_plan
-from study.provenance import cpu_name
 from study.results import ResultStore, stored_studies
 from study.schema import DONE, Table
 

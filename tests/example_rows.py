@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from study.config import Data, Study, Train, trial_id
+from study.device import device_name
 from study.events import Trial
 from study.losses.objectives import CLS_REG_REID
 from study.precision import autocast_dtype
-from study.provenance import device_name
 from study.results import provenance, trial_row
 from study.tracker import chained
 from study.weighting import hwf

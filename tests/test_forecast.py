@@ -137,7 +137,7 @@ def test_a_trial_that_starts_afresh_is_not_credited_for_what_it_cost_before(plan
     )
     before = store.ledger()
     store.discard(again.trial_id)
-    store.write_ledger(make_entry(again, devices=1.0, held_seconds=90.0))
+    store.write_ledger(make_entry(again, attempt=2, devices=1.0, held_seconds=90.0))
     line = outcome_line(made, before, store.ledger())
     assert line.startswith("1 trial of this run: predicted 100 device-seconds, actual 90 (-10 %)")
     assert "actual 90 (-17 %)" in line

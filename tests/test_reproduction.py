@@ -6,9 +6,9 @@ from example_rows import make_row, make_study, make_trial
 from s3_server import serve
 
 import search_spaces
+from study.device import cpu_name
 from study.errors import UserError
 from study.plan import make_plan
-from study.provenance import cpu_name
 from study.reproduction import find_trial, last_epoch, plan_again, ran_on_gpu, tables
 from study.results import ResultStore
 

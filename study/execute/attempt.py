@@ -12,13 +12,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from study.device import device_name
 from study.errors import DivergedError, UserError
 from study.events import OnEvent, Trial, TrialEnded, TrialPaused, TrialStarted
 from study.execute.holding import Holding
 from study.execute.record import Record
 from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.provenance import device_name
 from study.results import LAST, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial

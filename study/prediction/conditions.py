@@ -9,7 +9,6 @@ from typing import Any
 from study.capacity import Capacity, find_capacity
 from study.config import Execution
 from study.errors import UserError
-from study.provenance import device_name
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
@@ -53,6 +52,7 @@ def find_conditions(execution: Execution, trials: int) -> Conditions:
         return _unknown(execution, "the cluster's machines are elsewhere")
     import torch
 
+    from study.device import device_name
     from study.precision import autocast_dtype
 
     gpus = torch.cuda.device_count()

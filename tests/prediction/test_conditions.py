@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from study.config import Execution
+from study.device import device_name
 from study.prediction.conditions import find_conditions
-from study.provenance import device_name
 
 
 def test_on_this_machine_trials_run_beside_each_other_on_its_cores(monkeypatch):
