@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from example_rows import DATA_HASH, make_row, make_study, make_trial
+from example_rows import DATA_HASH, make_measured_row, make_row, make_study, make_trial
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 from s3_server import serve
@@ -498,8 +498,9 @@ def test_an_imported_row_is_never_taken_for_a_trial_of_the_study_or_its_cost(tmp
     study = make_study(({}, {"train.lr": 0.01}), seeds=(0, 1))
     store = ResultStore(tmp_path / "results", "example")
     cache_dir = tmp_path / "cache"
-    first, *_ = make_plan(study, store, cache_dir=cache_dir).trials
-    row = make_row(first, 0.5)
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    first, *_ = plan.trials
+    row = make_measured_row(first, plan.splits.data_hash)
     store.write_trial(row | {"imported_from": "/past.csv"})
     plan = make_plan(study, store, cache_dir=cache_dir)
     assert plan.done == frozenset()
