@@ -36,6 +36,16 @@ class Trial:
     until: int | None = None
     parent: str | None = None
 
+    @property
+    def share(self) -> float:
+        """Of the epochs of its configuration, those that it trains itself: all, but for members of a population."""
+        epochs = self.configuration.train.epochs
+        begin = 0
+        if self.parent is not None and self.suggested is not None:
+            stages = self.configuration.weighting.epochs_per_stage  # type: ignore[attr-defined]
+            begin = (self.suggested["generation"] - 1) * stages
+        return ((self.until or epochs) - begin) / epochs
+
 
 @dataclass(frozen=True)
 class TrialStarted:

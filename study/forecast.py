@@ -1,12 +1,13 @@
 """What is said about cost before it is spent, and afterwards about the prediction."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from study.duration import show_duration
 from study.plan import Plan
-from study.prediction import Predictions, predict
+from study.prediction import Predictions, expect, predict
 from study.prediction.kinds import kind_of
 from study.results import cost
 
@@ -26,15 +27,20 @@ def with_probes(plan: Plan, tell: Callable[[str], None]) -> Plan:
     predictions = plan.predictions
     unknown = [trial.configuration for trial in plan.missing if trial.trial_id in predictions.unknown]
     on = predictions.predictor.conditions
+    number = len(unknown)
+    if predictions.ahead.trials and predictions.to_come_each is None:
+        unknown += [c for c in predictions.ahead.possible if predictions.predictor.of(c) is None]
+        number += predictions.ahead.trials
     if not unknown or on.elsewhere is not None:
         return plan
     kinds = len({kind_of(configuration.resolved()) for configuration in unknown})
     tell(
-        f"cost of {_trials(len(unknown))}: unknown, probing ({kinds} {'kind' if kinds == 1 else 'kinds'} of trial, "
+        f"cost of {_trials(number)}: unknown, probing ({kinds} {'kind' if kinds == 1 else 'kinds'} of trial, "
         f"{on.beside} at a time; about {show_duration(_START_SECONDS + kinds * _PROBE_SECONDS)} for a small tracker)"
     )
     predictor = probe_unknown(predictions.predictor, unknown, plan.splits, plan.cache_dir, tell)
-    return replace(plan, predictions=predict(predictor, plan.trials, plan.missing, predictions.epochs_done))
+    known = predict(predictor, plan.trials, plan.missing, predictions.epochs_done)
+    return replace(plan, predictions=expect(known, predictions.ahead))
 
 
 def trial_cells(predictions: Predictions, trial_id: str) -> tuple[str, str]:
@@ -49,7 +55,7 @@ def trial_cells(predictions: Predictions, trial_id: str) -> tuple[str, str]:
 
 def plan_lines(predictions: Predictions) -> list[str]:
     """What the trials that are to run should cost, and what that rests on."""
-    if not predictions.left:
+    if not predictions.left and not predictions.to_come_each:
         return [f"predicted cost: unknown ({_why_unknown(predictions)})"]
     return [*_cost_lines(predictions), f"prediction rests on {_basis(predictions)}"]
 
@@ -83,9 +89,11 @@ def _cost_lines(predictions: Predictions) -> list[str]:
     price = predictions.predictor.execution.price_per_device_hour
     running = "" if groups is None else f", {groups:,.0f} of them to start worker groups"
     money = "" if price is None else f"; {_money(seconds, price)}"
+    if predictions.ahead.stopping_share < 1:
+        running += f", if early stopping leaves {predictions.ahead.stopping_share:.0%} of the epochs"
     rest = f"; {_trials(unknown)} unknown ({_why_unknown(predictions)})" if unknown else ""
     of = f" for {_trials(len(known))}" if unknown else ""
-    wall, slots = predictions.wall_seconds, predictions.predictor.slots(len(predictions.missing))
+    wall, slots = predictions.wall_seconds, predictions.predictor.slots(predictions.number)
     time = "" if wall is None else f"{show_duration(wall)} with {slots} at a time, "
     return [
         f"predicted cost: {seconds:,.0f} device-seconds ({show_duration(seconds)}){of}{running}{money}{rest}",
@@ -102,7 +110,7 @@ def _why_unknown(predictions: Predictions) -> str:
 
 
 def _basis(predictions: Predictions) -> str:
-    bases = predictions.basis
+    bases = predictions.basis or Counter([predictions.to_come_each.basis] if predictions.to_come_each else [])
     if len(bases) == 1:
         return next(iter(bases))
     return "; ".join(f"{basis} ({_trials(count)})" for basis, count in bases.items())

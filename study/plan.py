@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from study.config import Configuration, Study, digest, trial_id
 from study.errors import UserError
 from study.events import Trial
-from study.prediction import Predictions, predict_missing
+from study.prediction import Ahead, Predictions, predict_missing
+from study.prediction.halving import expected_epochs_fraction
 from study.provenance import code_hash, provenance
 from study.repository import Code, read_code
 from study.results import ResultStore, differing, flatten, label, labels
 from study.schema import DONE
 from study.search.known import possible_configurations
+from study.search.members import num_generations
 from study.search.metrics import refuse_unknown_metrics
 from study.search.outlook import outlook
 from study.search.promotion import paused_trials
+from study.search_config import Search
 from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
@@ -128,7 +131,15 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     done = frozenset(trial.trial_id for trial in finished) - restart
     missing = [trial for trial in trials if trial.trial_id not in done]
     predictions = predict_missing(
-        study.execution, splits, store, trials, missing, cache_dir, rows=rows.values(), restart=restart
+        study.execution,
+        splits,
+        store,
+        trials,
+        missing,
+        cache_dir,
+        rows=rows.values(),
+        restart=restart,
+        ahead=_ahead(study, configurations, total, total - len(trials)),
     )
     named = {trial.configuration_id: flatten(trial.configuration.resolved()) for trial in trials}
     told = dict(zip(named, labels(list(named.values()), varying), strict=True))
@@ -136,6 +147,19 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     return Plan(
         study, splits, cache_dir, trials, paused, total, done, varying, told, predictions, changed, restart, code
     )
+
+
+def _ahead(study: Study, possible: Sequence[Configuration], total: int, unknown: int) -> Ahead:
+    """What a search will run beyond the known trials, and how much of all of them early stopping leaves."""
+    search = study.search
+    others = len(study.seeds) - 1
+    best = others * (search.finalists if isinstance(search, Search) else 1) if search is not None else 0
+    share = expected_epochs_fraction(study.early_stopping, total - best, study.train.epochs)
+    if search is None:
+        return Ahead(stopping_share=share)
+    again = min(best, unknown)  # at full length, in one piece
+    of_first_seed = share if isinstance(search, Search) else 1 / num_generations(study)
+    return Ahead(possible, unknown, (unknown - again) * of_first_seed + again, share)
 
 
 def _planned(configurations: Sequence[Configuration], seeds: Sequence[int], data_hash: str) -> tuple[Trial, ...]:

@@ -18,6 +18,7 @@ from study.schema import PACKAGES
 
 _ROOT = Path(__file__).parent
 _DECIDES_NOTHING = {
+    "budget.py",
     "capacity.py",
     "checkpoint.py",
     "commands",

@@ -74,17 +74,19 @@ def _main(arguments: Sequence[str] | None) -> int:
 
     study = override(load_study(options.study), options)
 
+    from study.budget import refuse_useless_budget
     from study.data import default_cache_dir
     from study.forecast import with_probes
     from study.summary import show_outcome, show_plan
 
     store = ResultStore(options.results, study.name, create=not options.dry_run)
     plan = make_plan(study, store, cache_dir=default_cache_dir(), rerun_changed=options.rerun_changed)
-    if options.dry_run:
+    if options.dry_run or (study.execution.budget_device_seconds is not None and not plan.ended):
         plan = with_probes(plan, lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False))
     show_plan(plan, store, console, every_trial=options.dry_run)
     if options.dry_run:
         return 0
+    refuse_useless_budget(plan, store)
     store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])

@@ -37,7 +37,7 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
         _say(console, f"{to_run - len(plan.missing)} of them are not known yet: {_searched(plan.study)}")
     for note in notes:
         _say(console, note)
-    for line in plan_lines(plan.predictions) if plan.missing else ():
+    for line in () if plan.ended else plan_lines(plan.predictions):
         _say(console, line)
     if plan.changed:
         differences = "; ".join(dict.fromkeys(plan.changed.values()))

@@ -192,7 +192,8 @@ class _Run:
         attempt = self.store.next_attempt(trial.trial_id)
         predicted = self.plan.predictions.of(trial.trial_id)
         if predicted is None:  # a suggestion that no plan knew
-            predicted = self.plan.predictions.predictor.device_seconds(trial.configuration)
+            one = self.plan.predictions.predictor.of(trial.configuration)
+            predicted = None if one is None else one.scaled(trial.share).device_seconds
         seconds = None if predicted is None else predicted / self.capacity.devices
         if judged := self._is_judged(trial):
             self.judged.add(trial.trial_id)

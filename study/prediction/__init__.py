@@ -4,7 +4,16 @@ From here: `Predictor` answers for any configuration, `predict` for the trials o
 measures what no row tells. The room imports no ray.
 """
 
-from study.prediction.predictions import Predictions, predict, predict_missing
+from study.prediction.predictions import Ahead, Predictions, expect, predict, predict_missing
 from study.prediction.predictor import Predictor, TrialPrediction, make_predictor
 
-__all__ = ["Predictions", "Predictor", "TrialPrediction", "make_predictor", "predict", "predict_missing"]
+__all__ = [
+    "Ahead",
+    "Predictions",
+    "Predictor",
+    "TrialPrediction",
+    "expect",
+    "make_predictor",
+    "predict",
+    "predict_missing",
+]

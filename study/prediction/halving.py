@@ -6,6 +6,8 @@ from bisect import insort
 from collections.abc import Sequence
 from statistics import fmean
 
+from study.search_config import ASHA, EarlyStopping
+
 _REPETITIONS = 100
 _SEED = 0
 
@@ -31,6 +33,26 @@ def expected_epochs_fraction_asha(
     repetitions = ([draw.random() for _ in range(num_trials)] for _ in range(_REPETITIONS))
     kept = [fmean(epochs_under_asha(values, max_epochs, grace_epochs, reduction_factor)) for values in repetitions]
     return fmean(kept) / max_epochs
+
+
+def expected_epochs_fraction(stopping: EarlyStopping | None, num_trials: int, max_epochs: int) -> float:
+    """Expected share of the epochs of `num_trials` trials of `max_epochs` that early stopping leaves.
+
+    With promotion a `reduction_factor`-th of each rung goes on, and one trial at least to the end. What the median rule
+    leaves cannot be told beforehand: 1.
+    """
+    if not isinstance(stopping, ASHA) or not num_trials:
+        return 1.0
+    if not stopping.promote:
+        grace = min(stopping.grace_epochs, max_epochs)
+        return expected_epochs_fraction_asha(num_trials, max_epochs, grace, stopping.reduction_factor)
+    epochs, trials, before = 0.0, num_trials, 0
+    level = float(stopping.grace_epochs)
+    while round(level) < max_epochs:
+        epochs += trials * (round(level) - before)
+        trials, before = max(1, int(trials / stopping.reduction_factor)), round(level)
+        level *= stopping.reduction_factor
+    return (epochs + trials * (max_epochs - before)) / (num_trials * max_epochs)
 
 
 def epochs_under_asha(

@@ -41,6 +41,15 @@ class TrialPrediction:
     running_bytes: float
     basis: str
 
+    def scaled(self, share: float) -> "TrialPrediction":
+        """Of a trial that trains this share of its epochs."""
+        return replace(
+            self,
+            device_seconds=share * self.device_seconds,
+            left_device_seconds=share * self.left_device_seconds,
+            left_wall_seconds=share * self.left_wall_seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Predictor:

@@ -1,0 +1,30 @@
+"""Whether a budget is of any use before anything is started."""
+
+from study.duration import show_duration
+from study.errors import UserError
+from study.plan import Plan
+from study.results import ResultStore, cost
+
+
+def refuse_useless_budget(plan: Plan, store: ResultStore) -> None:
+    """Check that at least one of the missing trials should end inside what is left.
+
+    Raises:
+        UserError: the budget is spent, or smaller than the cheapest trial.
+    """
+    budget = plan.study.execution.budget_device_seconds
+    if budget is None or plan.ended:
+        return
+    spent = cost(store.ledger())["device_seconds"]
+    asked = f"execution.budget_device_seconds: {show_duration(budget)} (--budget)"
+    if spent >= budget:
+        raise UserError(f"{asked} is spent: the study has cost {show_duration(spent)}; give more to go on")
+    predictions = plan.predictions
+    costs = [one.left_device_seconds for one in predictions.left]
+    if predictions.to_come_each is not None:
+        costs.append(predictions.to_come_each.device_seconds)
+    if costs and not predictions.unknown and spent + min(costs) > budget:
+        raise UserError(
+            f"{asked} is less than one trial: of it {show_duration(budget - spent)} are left, and the cheapest trial "
+            f"should cost {show_duration(min(costs))}; give more, or make trials shorter (train.epochs)"
+        )
