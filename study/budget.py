@@ -23,8 +23,13 @@ def refuse_useless_budget(plan: Plan, store: ResultStore) -> None:
     costs = [one.left_device_seconds for one in predictions.left]
     if predictions.to_come_each is not None:
         costs.append(predictions.to_come_each.device_seconds)
-    if costs and not predictions.unknown and spent + min(costs) > budget:
-        raise UserError(
-            f"{asked} is less than one trial: of it {show_duration(budget - spent)} are left, and the cheapest trial "
-            f"should cost {show_duration(min(costs))}; give more, or make trials shorter (train.epochs)"
-        )
+    if costs and not predictions.unknown:
+        capacity = predictions.predictor.conditions.capacity
+        start = (predictions.predictor.group_seconds or 0.0) * (capacity.devices if capacity else 0.0)
+        least = min(costs) + start
+        if spent + least > budget:
+            raise UserError(
+                f"{asked} is less than one trial: {show_duration(budget - spent)} of it are left, and to start a worker"
+                f" group and run the cheapest trial should cost {show_duration(least)}; give more, or make trials "
+                "shorter (train.epochs)"
+            )

@@ -173,12 +173,19 @@ def _termination_interrupts() -> Iterator[None]:
         yield
         return
 
-    def terminate(*_: object) -> NoReturn:
+    arrived: list[int] = []
+
+    def terminate(number: int, _: object) -> NoReturn:
+        arrived.append(number)
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
+    except KeyboardInterrupt:
+        if arrived:  # Ray raises a KeyboardInterrupt of its own where it is interrupted
+            raise Terminated from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 
