@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from study.events import EpochFinished, Note, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
 from study.results import ResultStore
-from study.run import main
+from study.run import main, override
 from study.summary import show_outcome, show_plan
 
 STUDY = """
@@ -123,6 +124,87 @@ def test_dry_run_shows_the_plan_and_leaves_no_trace():
     assert "predicted cost: unknown (no finished trial of this study yet)" in done.stdout
     assert len(re.findall(r"^[0-9a-f]{16} +cls=(?:0.5|1|2) seed=[012] +new +unknown", done.stdout, re.M)) == 9
     assert not Path("results").exists()
+
+
+SEARCH = """
+    from study.search_config import ASHA, Population, Search
+    from study.space import Simplex
+
+    SPACE = {"weighting.loss_weights": Simplex(ratio=5)}
+    SEARCH = Search(space=SPACE, num_configurations=9, start=({"weighting.loss_weights": {"cls": 2}},))
+    STUDY = STUDY.model_copy(update={"name": "searched", "points": ({},), "search": SEARCH, "early_stopping": ASHA()})
+"""
+
+
+@pytest.fixture
+def _searches(tmp_path):
+    (tmp_path / "searched.py").write_text(textwrap.dedent(STUDY + SEARCH))
+    population = STUDY + SEARCH.replace(": SEARCH", ": Population(size=3)").replace("ASHA()", "None")
+    (tmp_path / "population.py").write_text(textwrap.dedent(population))
+
+
+@pytest.mark.usefixtures("_searches")
+def test_dry_run_of_a_search_shows_what_is_known_and_what_is_to_come(capsys):
+    assert main(["searched.py", "--dry-run", "--seeds", "3", "--set", "search.num_configurations=5"]) == 0
+    told = capsys.readouterr().out
+    assert "searched: 7 trials (3 seeds), 0 done, 7 to run" in told
+    assert "6 of them are not known yet: the sampler tpe suggests 5 configurations, the best 1 run again under" in told
+    assert re.search(r"^[0-9a-f]{16} +cls=1.5 reg=0.75 reid=0.75 seed=0 +new +unknown", told, re.M)
+    assert main(["population.py", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "searched: 12 trials, 0 done, 12 to run" in told
+    assert "9 of them are not known yet: a population of 3 exchanges its best every 1 epochs" in told
+    assert re.search(r"generation=1 member=3 cls=\S+ reg=\S+ reid=\S+ seed=0 +new", told)
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("_searches")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["searched.py", "--set", "weighting.loss_weights.cls=3"],
+            "--set weighting.loss_weights.cls: search.space of the",
+        ),
+        (
+            ["population.py", "--set", "weighting.kind=lwf"],
+            "--set weighting.kind: the population of the study sets weig",
+        ),
+        (
+            ["population.py", "--set", "weighting.loss_weights.cls=3"],
+            "--set weighting.loss_weights.cls: the population",
+        ),
+        (["searched.py", "--set", 'points=[{"train.lr": 0.1}]'], "--set: points and search: a study has either"),
+        (["searched.py", "--set", 'search.objectives=["val_x"]'], r"search.objectives\[0\]: 'val_x' is no validation"),
+        (
+            ["searched.py", "--set", "search.num_configurations=0"],
+            "--set: search.num_configurations: Input should be gr",
+        ),
+        (
+            ["mine.py", "--set", "search.num_configurations=5"],
+            "--set: 'search.num_configurations': search is not set in",
+        ),
+        (["searched.py", "--set", "train.validate_every=4"], "early_stopping: figures come every 4 of 4 epochs"),
+        (
+            ["mine.py", "--budget", "2x"],
+            "--set: execution.budget_device_seconds: '2x' is no length of time; expected one",
+        ),
+        (["mine.py", "--budget", "90"], "--set: execution.budget_device_seconds: '90' is no length of time"),
+        (["mine.py", "--budget", "0h"], "--set: execution.budget_device_seconds: Input should be greater than 0"),
+    ],
+)
+def test_mistakes_in_a_search_are_one_line(arguments, message, capsys):
+    assert main([*arguments, "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert re.match(f"error: {message}", told)
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("45m", 2700), ("1h30m", 5400)])
+def test_a_budget_arrives(text, seconds):
+    unset = dict.fromkeys(("data", "train", "val", "test", "seeds", "workers"))
+    study = override(load_study("mine.py"), Namespace(**unset, set=[], budget=text))
+    assert study.execution.budget_device_seconds == seconds
 
 
 def test_ctrl_c_says_how_to_go_on():
