@@ -6,18 +6,22 @@ import subprocess
 import sys
 import textwrap
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_rows import make_entry, make_row, make_study
+from example_rows import make_entry, make_row, make_study, make_trial
 from rich.console import Console
 
-from study.events import EpochFinished, Note, TrialEnded, TrialStarted
+from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
 from study.results import ResultStore
 from study.run import main, override
+from study.search_config import Population, Search
+from study.space import Simplex
 from study.summary import show_outcome, show_plan
+from study.weighting import hwf
 
 STUDY = """
     from study.config import Data, Study, Train
@@ -326,3 +330,67 @@ def test_a_terminal_shows_progress_the_time_to_go_and_the_best_so_far(planned):
     assert "best val MOTA 0.750 (cls=2 seed=0)" in told
     assert re.search(r"\d+s elapsed, ETA 6m18s", told)  # three trials of four epochs, one at a time
     assert "cls=1 seed=0: oom: out of memory" in told
+
+
+def test_what_a_search_suggests_is_counted_as_it_comes(cache_dir):
+    search = Search(space={"weighting.loss_weights": Simplex()}, num_configurations=3, start=({},))
+    study = make_study(search=search)
+    plan = make_plan(study, ResultStore("results", "example"), cache_dir=cache_dir)
+    (first,) = plan.trials
+    second, third = (
+        replace(make_trial({"weighting.loss_weights": {"cls": 2.0 + i}}, index=1 + i), suggested={}) for i in (0, 1)
+    )
+    out = io.StringIO()
+    with Display(plan, [], Console(file=out, width=40)) as display:
+        display(TrialStarted(first, 1))
+        assert display.eta == "unknown"
+        display(EpochFinished(first, 2, 4, {}, 10.0, "healthy"))
+        assert display.eta == "1m40s"  # two of its four epochs are left, and two trials that nobody knows
+        display(TrialEnded(first, make_row(first, 0.5)))
+        display(TrialStarted(second, 1))
+        assert display.eta == "1m20s"
+        display(TrialStarted(third, 2))
+        assert display.eta == "40s"
+        display(TrialDeclined(third))
+        display(EpochFinished(second, 1, 4, {}, 10.0, "healthy"))
+        assert display.eta == "30s"
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "[1/3] cls=1 reg=1 reid=1 seed=0: started"
+    assert "[3/3] cls=3 seed=0: started, attempt 2" in lines
+    assert "[3/3] cls=3 seed=0: not started: what is left of the budget would not suffice" in lines
+
+
+def test_members_of_a_population_train_the_epochs_of_their_generation(cache_dir):
+    study = make_study(search=Population(size=2, epochs_per_generation=2))
+    plan = make_plan(study, ResultStore("results", "example"), cache_dir=cache_dir)
+    first, second = plan.trials
+    display = Display(plan, [], Console(file=io.StringIO()))
+    display(TrialStarted(first, 1))
+    display(TrialStarted(second, 1))
+    display(EpochFinished(first, 1, 4, {}, 10.0, "healthy"))
+    # One epoch of this member, two of the other, and two members of two epochs, two at a time.
+    assert display.eta == "35s"
+    last = replace(first, until=None, trial_id="f" * 16, suggested={"generation": 2, "member": 1})
+    display(TrialStarted(last, 1))
+    assert display.left[last.trial_id] == 2
+
+
+def test_a_failed_member_of_a_population_does_not_ask_for_the_same_command(cache_dir, capsys):
+    study = make_study(search=Population(size=2, epochs_per_generation=2), weighting=hwf.Config())
+    store = ResultStore("results", "example")
+    for generation in range(2):
+        plan = make_plan(study, store, cache_dir=cache_dir)
+        for i, trial in enumerate(plan.missing):
+            values = {"data_hash": plan.splits.data_hash, "varying": plan.varying}
+            if i == generation == 0:
+                store.write_trial(make_row(trial, None, error="out of luck", **values))
+            else:
+                store.write_trial(
+                    make_row(trial, 0.5 + i / 10, status="pruned" if trial.until else "completed", **values)
+                )
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert plan.ended
+    assert show_outcome(plan, store, Console(width=160)) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"failed: generation=1 member=1 .* seed=0 \(trial [0-9a-f]{16}\): out of luck", told)
+    assert "1 of 4 trials have not finished; the search went on without them" in told
