@@ -36,8 +36,8 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     """Draw cost in device-seconds against validation MOTA and IDF1.
 
     A point is a configuration: its mean over completed seeds, at the mean cost of one trial, with dots for single seeds
-    and bars for their range. A star is a search: the configuration that it chose (highest validation MOTA), at the cost
-    of all the search's trials, failed ones too; for that is what finding it took.
+    and bars for their range. A star is a search: the configuration that it chose (first in the leaderboard), at the
+    cost of all the search's trials, failed ones too; for that is what finding it took.
 
     Args:
         trials: rows of `trials` of one study, as `study.results.load` gives them. Imported ones are kinds of their own;

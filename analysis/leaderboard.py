@@ -27,11 +27,13 @@ IMPORTED = " (imported)"
 
 
 def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rank the configurations by their validation MOTA.
+    """Rank the configurations by their validation MOTA, those with the most completed seeds of their study first.
 
-    Means are over the completed seeds only, and say over how many: a configuration with any other seed keeps its line,
-    names what happened in `status`, and ranks below those of which every seed completed. Nothing else is skipped: a
-    metric that a completed seed lacks has no mean.
+    A search tries most configurations under one seed, and its finalists under all: the best of many single trials is
+    partly luck, so a configuration ranks below those that completed more seeds. Means are over the completed seeds
+    only, and say over how many: a configuration with any other seed keeps its line, names what happened in `status`,
+    and ranks below those of which every seed completed. Nothing else is skipped: a metric that a completed seed lacks
+    has no mean.
 
     Args:
         trials: rows of `trials`, as `study.results.load` gives them.
@@ -49,10 +51,23 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     told = labels([group.iloc[0].to_dict() for group in groups], settings)
     board = pd.DataFrame([_line(group, text) for group, text in zip(groups, told, strict=True)], columns=list(COLUMNS))
     board["_partial"] = board["completed"] < board["seeds"]
-    board = board.sort_values(["_partial", "val_mota"], ascending=[True, False], kind="stable", na_position="last")
-    board = board.drop(columns="_partial").reset_index(drop=True)
+    board["_fewer"] = [fewer_seeds(group, trials) for group in groups]
+    order = ["_partial", "_fewer", "val_mota"]
+    board = board.sort_values(order, ascending=[True, True, False], kind="stable", na_position="last")
+    board = board.drop(columns=["_partial", "_fewer"]).reset_index(drop=True)
     board.index = pd.RangeIndex(1, len(board) + 1, name="rank")
     return board
+
+
+def fewer_seeds(group: pd.DataFrame, trials: pd.DataFrame) -> int:
+    """How many seeds fewer a configuration's trials completed than the most of its study, on the same data, did.
+
+    Imported rows are measured by the study's own.
+    """
+    study = trials[(trials["study"] == group["study"].iloc[0]) & (trials["data_hash"] == group["data_hash"].iloc[0])]
+    own = study[(study["status"] == "completed") & study["imported_from"].isna()]
+    most = own["configuration_id"].value_counts().max() if len(own) else 0
+    return max(0, int(most) - int((group["status"] == "completed").sum()))
 
 
 def marked(text: str, group: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,6 +21,7 @@ from study.errors import UserError
 from study.results import ResultStore
 
 NAME = "driver.json"
+LOCK = "driver.lock"
 BEAT_SECONDS = 10.0
 FRESH_SECONDS = 45.0
 """After this a driver that has left no word is taken for dead."""
@@ -37,9 +39,9 @@ def claimed(store: ResultStore, told: Mapping[str, Any], tell: Callable[[], Mapp
     Raises:
         UserError: another driver runs it.
     """
-    lock = FileLock(store.local_folder() / "driver.lock")
+    lock = FileLock(store.local_folder() / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # whoever only looks (`is_running`) holds it for a moment
     except Timeout:
         raise _taken(store, read_claim(store)) from None
     ended = threading.Event()
@@ -52,7 +54,6 @@ def claimed(store: ResultStore, told: Mapping[str, Any], tell: Callable[[], Mapp
             store.folder.write(NAME, json.dumps(content).encode())
 
     def beat() -> None:
-        leave_word()
         while not ended.wait(BEAT_SECONDS):
             leave_word()
 
@@ -60,6 +61,7 @@ def claimed(store: ResultStore, told: Mapping[str, Any], tell: Callable[[], Mapp
         other = read_claim(store)
         if _runs_elsewhere(store, other):
             raise _taken(store, other)
+        leave_word()
         thread = threading.Thread(target=beat, name="claim", daemon=True)
         thread.start()
         try:
@@ -82,31 +84,38 @@ def read_claim(store: ResultStore) -> dict[str, Any]:
 
 
 def is_running(store: ResultStore) -> bool:
-    """Whether a driver runs this study now."""
-    if _runs_elsewhere(store, read_claim(store)):
+    """Whether a driver runs this study now; leaves no trace."""
+    claim = read_claim(store)
+    if _runs_elsewhere(store, claim):
         return True
+    lock = Path(store.folder.path, LOCK)
+    if not store.folder.is_local or not lock.exists():
+        return False
     try:
-        with FileLock(store.local_folder() / "driver.lock").acquire(timeout=0):
+        with FileLock(lock).acquire(timeout=0):
             return False
     except Timeout:
         return True
-    except PermissionError:  # results that may only be read
-        return False
+    except OSError:  # results that may only be read
+        return _is_fresh(claim)
 
 
 def _runs_elsewhere(store: ResultStore, claim: Mapping[str, Any]) -> bool:
     """Whether a driver that the lock of this machine's disk knows nothing of has left word of late."""
-    if not claim.get("running") or time.time() - claim.get("beat_at", 0.0) > FRESH_SECONDS:
+    if not _is_fresh(claim):
         return False
     if claim.get("hostname") != socket.gethostname():
         return True
     return not store.folder.is_local and claim.get("pid") != os.getpid() and psutil.pid_exists(claim.get("pid", 0))
 
 
+def _is_fresh(claim: Mapping[str, Any]) -> bool:
+    return bool(claim.get("running")) and time.time() - claim.get("beat_at", 0.0) <= FRESH_SECONDS
+
+
 def _taken(store: ResultStore, claim: Mapping[str, Any]) -> UserError:
     who = f"process {claim['pid']} on {claim['hostname']}" if {"pid", "hostname"} <= claim.keys() else "another process"
-    age = time.time() - claim.get("beat_at", time.time())
+    age = f" (it left word {max(0.0, time.time() - claim['beat_at']):.0f} s ago)" if "beat_at" in claim else ""
     return UserError(
-        f"{store.folder}: {who} runs this study (it left word {age:.0f} s ago); wait for it or end it, or give another "
-        "--results folder"
+        f"{store.folder}: {who} runs this study{age}; wait for it or end it, or give another --results folder"
     )

@@ -14,6 +14,7 @@ from rich.text import Text
 from study.duration import show_duration
 from study.events import EpochFinished, Event, Note, Trial, TrialDeclined, TrialEnded, TrialPaused, TrialStarted
 from study.plan import Plan
+from study.search_config import Population
 
 _RECENT = 8
 """Finished trials and notes that stay in sight."""
@@ -111,7 +112,9 @@ class Display:
         if not self.epoch_seconds:
             return "unknown"
         longest = max((self.left.get(trial_id, 0) for trial_id in self.running), default=0)
-        to_come = sum(self.left.values()) + max(0, self.unsuggested) * self.plan.study.train.epochs
+        search, train = self.plan.study.search, self.plan.study.train
+        each = search.epochs_per_generation if isinstance(search, Population) else train.epochs
+        to_come = sum(self.left.values()) + max(0, self.unsuggested) * each
         epochs = max(longest, to_come / max(1, len(self.running)))
         return show_duration(epochs * sum(self.epoch_seconds) / len(self.epoch_seconds))
 

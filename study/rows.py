@@ -1,6 +1,7 @@
 """The row of a finished trial: who it was, what varied, how it ended and what it cost."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,11 @@ from study.collapse import WeightingStatus
 from study.events import Trial
 from study.provenance import code_hash
 from study.schema import SCHEMA_VERSION, Status
+
+_LONG = 60
+"""Characters of a value that a label shows."""
+
+_DIGITS = re.compile(r"-?\d+\.\d{4,}(?:e-?\d+)?")
 
 _BROKEN_OFF = {"lost", "failed", "oom", "timeout", "interrupted"}
 
@@ -169,4 +175,8 @@ def label(settings: Mapping[str, Any], varying: Sequence[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value in a few signs; of a long one, such as a schedule of loss weights, how it begins and how it ends."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = _DIGITS.sub(lambda number: f"{float(number[0]):.3g}", str(value))
+    return text if len(text) <= _LONG else f"{text[: _LONG // 3]}...{text[3 - 2 * _LONG // 3 :]}"

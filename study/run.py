@@ -154,6 +154,8 @@ def _refuse_varied(study: Study, key: str) -> None:
     varied = [(f"points[{i}]", name) for i, point in enumerate(study.points) for name in point]
     if isinstance(study.search, Search):
         varied += [("search.space", name) for name, _ in dimensions(study.search.space)]
+    elif study.search is not None:
+        varied.append(("the population", "weighting"))
     for place, name in varied:
         if f"{key}.".startswith(f"{name}."):
             raise UserError(f"--set {key}: {place} of the study sets {name} itself; change it in the study file")

@@ -9,12 +9,14 @@ import pytest
 from example_rows import make_measured_row, make_row, make_study
 from tiny_trials import DEFAULTS
 
-from study.config import Data, Execution
+from study.config import Data, Execution, Train
 from study.errors import UserError
 from study.losses.objectives import CLS_REG
 from study.plan import list_studies, load_study, make_plan
 from study.provenance import code_hash
 from study.results import ResultStore
+from study.search_config import ASHA, Population, Search
+from study.space import Choice, Simplex, Uniform
 from study.tracker import chained
 from study.weighting import hwf, lwf, uncertainty
 
@@ -156,12 +158,28 @@ def test_all_studies_that_come_with_the_platform_load():
         assert load_study(str(path)).name == name
 
 
+TRIALS = {
+    "hwf_fine": 81,
+    "hwf_random": 16 + 2,
+    "hwf_optuna": 24 + 2,
+    "hwf_simplex": 20 + 2,
+    "hwf_asha": 32 + 2,
+    "hwf_pbt": 6 * 4 + 2,
+    "hwf_pareto": 24,
+}
+
+
 @pytest.mark.parametrize("name", [name for name, _, _ in list_studies()])
-def test_every_point_of_every_study_is_a_configuration(name):
-    configurations = load_study(name).configurations()
-    assert len({configuration.configuration_id for configuration in configurations}) == len(configurations)
-    for configuration in configurations:
-        configuration.weighting.build(configuration.objective.tasks)
+def test_every_study_plans_and_every_configuration_of_it_is_one(name, tmp_path, cache_dir):
+    study = load_study(name)
+    data = study.data.model_copy(update={"root": "synthetic:tiny", "train": (), "val": (), "test": ()})
+    plan = make_plan(study.model_copy(update={"data": data}), ResultStore(tmp_path, name), cache_dir=cache_dir)
+    assert plan.total == TRIALS.get(name, len(plan.trials))
+    assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials) <= plan.total
+    assert plan.missing == plan.trials
+    assert plan.varying
+    for trial in plan.trials:
+        trial.configuration.weighting.build(trial.configuration.objective.tasks)
 
 
 def test_head_to_head_has_every_weighting_and_a_search_for_each_learned_one():
@@ -255,3 +273,82 @@ def test_a_plan_counts_only_its_own_trials_as_done(store, cache_dir):
     first = make_plan(study, store, cache_dir=cache_dir).trials[0]
     store.write_trial(make_row(replace(first, trial_id="f" * 16), 0.5))
     assert make_plan(study, store, cache_dir=cache_dir).done == frozenset()
+
+
+SIMPLEX = {"weighting.loss_weights": Simplex(ratio=5)}
+START = ({"weighting.loss_weights": {"cls": 2.0}},)
+
+
+def search(**settings) -> Search:
+    return Search(**({"space": SIMPLEX, "num_configurations": 4, "start": START} | settings))
+
+
+def test_a_search_plans_its_starting_points_and_counts_what_is_to_come(store, cache_dir):
+    plan = make_plan(make_study(search=search(), seeds=(0, 1, 2)), store, cache_dir=cache_dir)
+    (first,) = plan.trials
+    assert (plan.total, plan.done, plan.ended) == (6, frozenset(), False)
+    assert plan.varying == tuple(f"weighting.loss_weights.{task}" for task in ("cls", "reg", "reid"))
+    assert plan.label(first) == "cls=1.5 reg=0.75 reid=0.75 seed=0"
+    assert first.suggested == {f"weighting.loss_weights.{task}/cls": 0.5 for task in ("reg", "reid")}
+    assert plan.predictions.unknown == (first.trial_id,)
+    assert plan.predictions.number == 6
+    assert plan.predictions.device_seconds is None
+
+
+def test_a_search_that_has_ended_plans_nothing_more(store, cache_dir):
+    study = make_study(search=search(num_configurations=1), seeds=(0, 1))
+    for _ in range(2):
+        plan = make_plan(study, store, cache_dir=cache_dir)
+        assert not plan.ended
+        for trial in plan.missing:
+            store.write_trial(make_row(trial, 0.5, varying=plan.varying, data_hash=plan.splits.data_hash))
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert plan.ended
+    assert [trial.seed for trial in plan.trials] == [0, 1]
+
+
+def test_stopped_trials_stand_where_there_is_early_stopping_or_a_search(store, cache_dir):
+    for settings, stands in (
+        ({"points": POINTS[:1]}, False),
+        ({"points": POINTS[:1], "early_stopping": ASHA()}, True),
+        ({"search": search(num_configurations=1)}, True),
+    ):
+        study = make_study(**settings)
+        (trial,) = make_plan(study, store, cache_dir=cache_dir).trials
+        store.write_trial(make_row(trial, 0.5, status="pruned"))
+        assert make_plan(study, store, cache_dir=cache_dir).ended == stands
+
+
+def test_a_population_plans_its_first_generation(store, cache_dir):
+    study = make_study(search=Population(size=3, epochs_per_generation=2), seeds=(0, 1))
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert (plan.total, [trial.until for trial in plan.trials]) == (3 * 2 + 1, [2, 2, 2])
+    assert plan.varying == ("weighting.stages",)
+    assert plan.label(plan.trials[0]).startswith("generation=1 member=1 cls=")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"search": search(objectives=("val_motta",))},
+            r"search\.objectives\[0\]: 'val_motta' .*did you mean 'val_mota'",
+        ),
+        ({"search": search(space={"weighting.lr": Uniform(low=0.1, high=1)}, start=())}, "search.space: .*key 'lr'"),
+        (
+            {"search": search(space={"train.lr": Uniform(low=-1, high=0)}, start=())},
+            "search.space: train.lr: .*greater",
+        ),
+        ({"search": search(space={"data.root": Choice(values=("a", "b"))}, start=())}, "search: data.root differs"),
+        ({"search": search(start=({"weighting.loss_weights": {"cls": 99}},))}, r"search\.start\[0\] is outside of"),
+        (
+            {"search": Population(start=({"rge": 2.0},))},
+            r"search: .*no task 'rge' in the objective; did you mean 'reg'",
+        ),
+        ({"early_stopping": ASHA(metric="val_moat")}, "early_stopping.metric: 'val_moat' is no validation metric"),
+        ({"early_stopping": ASHA(), "train": Train(epochs=4, validate_every=4)}, "nothing would ever stop early"),
+    ],
+)
+def test_mistakes_in_a_search_are_named_before_anything_runs(store, cache_dir, changes, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(make_study(**changes), store, cache_dir=cache_dir)

@@ -6,21 +6,25 @@ import signal
 import subprocess
 import sys
 import textwrap
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_rows import make_entry, make_measured_row, make_row, make_study
+from example_rows import make_entry, make_measured_row, make_row, make_study, make_trial
 from rich.console import Console
 
 from study.config import Execution
-from study.events import EpochFinished, Note, TrialEnded, TrialStarted
+from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialStarted
 from study.live import Display
 from study.plan import load_study, make_plan
 from study.repository import Code
 from study.results import ResultStore
-from study.run import main
+from study.run import main, override
+from study.search_config import Population, Search
+from study.space import Simplex
 from study.summary import show_outcome, show_plan
+from study.weighting import hwf
 
 STUDY = """
     from study.config import Data, Study, Train
@@ -150,6 +154,87 @@ def test_a_probe_cannot_stand_for_a_cluster(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "predicted cost: unknown (until a trial has run: the cluster's machines are elsewhere)" in told
     assert "prob" not in told
+
+
+SEARCH = """
+    from study.search_config import ASHA, Population, Search
+    from study.space import Simplex
+
+    SPACE = {"weighting.loss_weights": Simplex(ratio=5)}
+    SEARCH = Search(space=SPACE, num_configurations=9, start=({"weighting.loss_weights": {"cls": 2}},))
+    STUDY = STUDY.model_copy(update={"name": "searched", "points": ({},), "search": SEARCH, "early_stopping": ASHA()})
+"""
+
+
+@pytest.fixture
+def _searches(tmp_path):
+    (tmp_path / "searched.py").write_text(textwrap.dedent(STUDY + SEARCH))
+    population = STUDY + SEARCH.replace(": SEARCH", ": Population(size=3)").replace("ASHA()", "None")
+    (tmp_path / "population.py").write_text(textwrap.dedent(population))
+
+
+@pytest.mark.usefixtures("_searches")
+def test_dry_run_of_a_search_shows_what_is_known_and_what_is_to_come(capsys):
+    assert main(["searched.py", "--dry-run", "--seeds", "3", "--set", "search.num_configurations=5"]) == 0
+    told = capsys.readouterr().out
+    assert "searched: 7 trials (3 seeds), 0 done, 7 to run" in told
+    assert "6 of them are not known yet: the sampler tpe suggests 5 configurations, the best 1 run again under" in told
+    assert re.search(r"^[0-9a-f]{16} +cls=1.5 reg=0.75 reid=0.75 seed=0 +new", told, re.M)
+    assert main(["population.py", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "searched: 12 trials, 0 done, 12 to run" in told
+    assert "9 of them are not known yet: a population of 3 exchanges its best every 1 epochs" in told
+    assert re.search(r"generation=1 member=3 cls=\S+ reg=\S+ reid=\S+ seed=0 +new", told)
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("_searches")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["searched.py", "--set", "weighting.loss_weights.cls=3"],
+            "--set weighting.loss_weights.cls: search.space of the",
+        ),
+        (
+            ["population.py", "--set", "weighting.kind=lwf"],
+            "--set weighting.kind: the population of the study sets weig",
+        ),
+        (
+            ["population.py", "--set", "weighting.loss_weights.cls=3"],
+            "--set weighting.loss_weights.cls: the population",
+        ),
+        (["searched.py", "--set", 'points=[{"train.lr": 0.1}]'], "--set: points and search: a study has either"),
+        (["searched.py", "--set", 'search.objectives=["val_x"]'], r"search.objectives\[0\]: 'val_x' is no validation"),
+        (
+            ["searched.py", "--set", "search.num_configurations=0"],
+            "--set: search.num_configurations: Input should be gr",
+        ),
+        (
+            ["mine.py", "--set", "search.num_configurations=5"],
+            "--set: 'search.num_configurations': search is not set in",
+        ),
+        (["searched.py", "--set", "train.validate_every=4"], "early_stopping: figures come every 4 of 4 epochs"),
+        (
+            ["mine.py", "--budget", "2x"],
+            "--set: execution.budget_device_seconds: '2x' is no length of time; expected one",
+        ),
+        (["mine.py", "--budget", "90"], "--set: execution.budget_device_seconds: '90' is no length of time"),
+        (["mine.py", "--budget", "0h"], "--set: execution.budget_device_seconds: Input should be greater than 0"),
+    ],
+)
+def test_mistakes_in_a_search_are_one_line(arguments, message, capsys):
+    assert main([*arguments, "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert re.match(f"error: {message}", told)
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("45m", 2700), ("1h30m", 5400)])
+def test_a_budget_arrives(text, seconds):
+    unset = dict.fromkeys(("data", "train", "val", "test", "seeds", "workers", "price"))
+    study = override(load_study("mine.py"), Namespace(**unset, set=[], budget=text))
+    assert study.execution.budget_device_seconds == seconds
 
 
 def test_ctrl_c_says_how_to_go_on():
@@ -298,3 +383,67 @@ def test_a_terminal_shows_progress_the_time_to_go_and_the_best_so_far(planned):
     assert "best val MOTA 0.750 (cls=2 seed=0)" in told
     assert re.search(r"\d+s elapsed, ETA 6m18s", told)  # three trials of four epochs, one at a time
     assert "cls=1 seed=0: oom: out of memory" in told
+
+
+def test_what_a_search_suggests_is_counted_as_it_comes(cache_dir):
+    search = Search(space={"weighting.loss_weights": Simplex()}, num_configurations=3, start=({},))
+    study = make_study(search=search)
+    plan = make_plan(study, ResultStore("results", "example"), cache_dir=cache_dir)
+    (first,) = plan.trials
+    second, third = (
+        replace(make_trial({"weighting.loss_weights": {"cls": 2.0 + i}}, index=1 + i), suggested={}) for i in (0, 1)
+    )
+    out = io.StringIO()
+    with Display(plan, [], Console(file=out, width=40)) as display:
+        display(TrialStarted(first, 1))
+        assert display.eta == "unknown"
+        display(EpochFinished(first, 2, 4, {}, 10.0, "healthy"))
+        assert display.eta == "1m40s"  # two of its four epochs are left, and two trials that nobody knows
+        display(TrialEnded(first, make_row(first, 0.5)))
+        display(TrialStarted(second, 1))
+        assert display.eta == "1m20s"
+        display(TrialStarted(third, 2))
+        assert display.eta == "40s"
+        display(TrialDeclined(third))
+        display(EpochFinished(second, 1, 4, {}, 10.0, "healthy"))
+        assert display.eta == "30s"
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "[1/3] cls=1 reg=1 reid=1 seed=0: started"
+    assert "[3/3] cls=3 seed=0: started, attempt 2" in lines
+    assert "[3/3] cls=3 seed=0: not started: what is left of the budget would not suffice" in lines
+
+
+def test_members_of_a_population_train_the_epochs_of_their_generation(cache_dir):
+    study = make_study(search=Population(size=2, epochs_per_generation=2))
+    plan = make_plan(study, ResultStore("results", "example"), cache_dir=cache_dir)
+    first, second = plan.trials
+    display = Display(plan, [], Console(file=io.StringIO()))
+    display(TrialStarted(first, 1))
+    display(TrialStarted(second, 1))
+    display(EpochFinished(first, 1, 4, {}, 10.0, "healthy"))
+    # One epoch of this member, two of the other, and two members of two epochs, two at a time.
+    assert display.eta == "35s"
+    last = replace(first, until=None, trial_id="f" * 16, suggested={"generation": 2, "member": 1})
+    display(TrialStarted(last, 1))
+    assert display.left[last.trial_id] == 2
+
+
+def test_a_failed_member_of_a_population_does_not_ask_for_the_same_command(cache_dir, capsys):
+    study = make_study(search=Population(size=2, epochs_per_generation=2), weighting=hwf.Config())
+    store = ResultStore("results", "example")
+    for generation in range(2):
+        plan = make_plan(study, store, cache_dir=cache_dir)
+        for i, trial in enumerate(plan.missing):
+            values = {"data_hash": plan.splits.data_hash, "varying": plan.varying}
+            if i == generation == 0:
+                store.write_trial(make_row(trial, None, error="out of luck", **values))
+            else:
+                store.write_trial(
+                    make_row(trial, 0.5 + i / 10, status="pruned" if trial.until else "completed", **values)
+                )
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert plan.ended
+    assert show_outcome(plan, store, Console(width=160)) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"failed: generation=1 member=1 .* seed=0 \(trial [0-9a-f]{16}\): out of luck", told)
+    assert "1 of 4 trials have not finished; the search went on without them" in told

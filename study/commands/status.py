@@ -10,7 +10,8 @@ from study.duration import show_duration
 from study.errors import CommandParser, UserError, nearest
 from study.files import open_folder
 from study.results import ResultStore, cost, flatten, label
-from study.schema import DONE
+from study.schema import DONE, STATUSES
+from study.search.metrics import is_figure
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,13 +41,15 @@ def describe(store: ResultStore) -> list[str]:
     lines = [_driver(store, claim, running), _trials(claim, rows, ledger, running), _spent(claim, ledger)]
     if running and isinstance(claim.get("eta"), str):
         lines.append(f"ETA: {claim['eta']}")
-    best = max((row for row in rows if row["val_mota"] is not None), key=lambda row: row["val_mota"], default=None)
+    # One that was stopped is told only while there is no other: its figure is not that of a whole training.
+    judged = [row for row in rows if is_figure(row["val_mota"])]
+    best = max(judged, key=lambda row: (row["status"] == "completed", row["val_mota"]), default=None)
     if best is not None:
         names = [name for name in best if "." in name]
         figures = " ".join(
             f"{name.upper()} {best[f'val_{name}']:.3f}"
             for name in ("mota", "idf1", "hota")
-            if best[f"val_{name}"] is not None
+            if is_figure(best[f"val_{name}"])
         )
         text = label(flatten(best), names)
         lines.append(f"best: val {figures} ({text or best['weighting']} seed={best['seed']}, trial {best['trial_id']})")
@@ -62,7 +65,8 @@ def _driver(store: ResultStore, claim: dict[str, Any], running: bool) -> str:
 
 
 def _trials(claim: dict[str, Any], rows: list[dict[str, Any]], ledger: list[dict[str, Any]], running: bool) -> str:
-    counts = Counter(row["status"] for row in rows)
+    seen = Counter(row["status"] for row in rows)
+    counts: dict[str, int] = {status: seen[status] for status in STATUSES}
     under_way = {entry["trial_id"] for entry in ledger if entry["status"] == "running" and entry["kind"] == "attempt"}
     counts["running" if running else "broken off"] = len(under_way)
     counts["interrupted"] -= sum(row["trial_id"] in under_way for row in rows if row["status"] == "interrupted")

@@ -8,12 +8,12 @@ from typing import Any
 
 from example_rows import DATA_HASH, make_row, make_study
 
-from study.config import Study
+from study.config import Study, Train
 from study.events import Trial
 from study.results import ResultStore
 from study.schema import SCHEMAS
 from study.search.suggestions import Suggestions
-from study.search_config import Search
+from study.search_config import Population, Search
 from study.space import Simplex
 
 SPACE = {"weighting.loss_weights": Simplex(ratio=5)}
@@ -25,6 +25,12 @@ def search_study(num_configurations: int = 4, *, space: Any = None, **changes: A
     of_study = {name: changes.pop(name) for name in list(changes) if name in Study.model_fields}
     search = Search(space=space or SPACE, num_configurations=num_configurations, **changes)
     return make_study(search=search, **of_study)
+
+
+def population_study(seeds: tuple[int, ...] = (0,), epochs: int = 6, **settings: Any) -> Study:
+    """A study whose population has three generations of two epochs, and draws nothing anew."""
+    search = Population(**({"size": 6, "epochs_per_generation": 2, "resample_probability": 0.0} | settings))
+    return make_study(search=search, train=Train(epochs=epochs), seeds=seeds)
 
 
 def kept(*rows: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -2,14 +2,12 @@
 
 import pytest
 from example_rows import DATA_HASH
-from searches import Driver, kept, search_study
+from searches import Driver, kept, population_study, search_study
 
-from study.config import Train
 from study.search.finalists import finalists
 from study.search.members import generations
 from study.search.outlook import outlook
 from study.search.proposers import make_proposer
-from study.search_config import Population
 from study.space import Integer
 
 
@@ -154,13 +152,8 @@ def test_of_several_objectives_the_first_says_who_is_best_and_less_cost_is_bette
     assert found.configuration_id == cheapest.configuration_id
 
 
-def population_study(**changes):
-    search = Population(**({"size": 4, "epochs_per_generation": 2} | changes))
-    return search_study(1, train=Train(epochs=6), seeds=(0, 1)).model_copy(update={"search": search})
-
-
 def test_a_population_has_generations_times_members_and_its_best_under_the_other_seeds(tmp_path):
-    driver = Driver(population_study(), tmp_path)
+    driver = Driver(population_study((0, 1), size=4), tmp_path)
     assert (look(driver).total, len(look(driver).trials)) == (13, 4)
     run_all(driver, most=5, status_of=lambda trial: "pruned" if trial.until else "completed")
     assert (look(driver).total, len(look(driver).trials), len(look(driver).done)) == (13, 8, 5)
@@ -171,7 +164,7 @@ def test_a_population_has_generations_times_members_and_its_best_under_the_other
 
 
 def test_a_member_that_failed_is_done_for_and_one_that_was_interrupted_is_not(tmp_path):
-    driver = Driver(population_study(), tmp_path)
+    driver = Driver(population_study((0, 1), size=4), tmp_path)
 
     def status_of(trial):
         if trial.index == 1:

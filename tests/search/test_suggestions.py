@@ -103,6 +103,14 @@ def test_a_search_goes_on_where_it_was_killed_and_nothing_is_suggested_twice(sam
     assert driver.notes == []
 
 
+def test_what_cma_es_has_learned_outlasts_a_restart(tmp_path):
+    driver = Driver(search_study(15, sampler="cmaes"), tmp_path)
+    for _ in range(5):
+        driver.run(most=3)
+    figures = [mota(trial) for trial in driver.suggested]
+    assert sum(figures[-5:]) / 5 > sum(figures[:5]) / 5 + 0.005
+
+
 def test_a_search_goes_on_from_every_state_that_a_kill_can_leave(tmp_path):
     """Before each of its commits, with SQLite's journal as it is then, and after each row."""
     driver = Driver(search_study(2, sampler="random", start=START), tmp_path / "whole")
