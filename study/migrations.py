@@ -50,7 +50,7 @@ def _files(root: Folder) -> Iterator[tuple[Table, Folder, str, int]]:
 def _rewrite(table: Table, folder: Folder, name: str) -> None:
     with folder.filesystem.open_input_file(f"{folder.path}/{name}") as source:
         file, version = open_any_version(source, f"{folder}/{name}")
-        rows, compression = file.read(), _compression(file)
+        rows, compression = file.read(use_threads=False), _compression(file)
     for step in _STEPS[version - 1 :]:
         rows = step(table, rows)
     sink = pa.BufferOutputStream()

@@ -151,3 +151,17 @@ def test_it_needs_neither_ray_nor_torch(store):
     look = "import sys, study.run; study.run.main(['status', 'example']); print({'ray', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_it_begins_no_threads_that_could_outlast_it(store):
+    """Arrow's would, and abort the process at its end now and then."""
+    fill(store)
+    count = "len(psutil.Process().threads())"
+    look = f"""
+import psutil, pyarrow.parquet, study.commands.status as status
+before = {count}
+status.main(["example"])
+print({count} - before)
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0"
