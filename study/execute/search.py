@@ -148,7 +148,7 @@ def search(
             storage_path=str(storage),
             verbose=0,
             callbacks=[Forgetting(), *([JsonLoggerCallback()] if log else [])],
-            failure_config=tune.FailureConfig(max_failures=3),
+            failure_config=tune.FailureConfig(max_failures=-1),  # a follower fails only if it is killed
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )

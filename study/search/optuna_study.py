@@ -16,6 +16,8 @@ from study.search_config import Search
 from study.space import Draw, Fixed, choose
 
 _TRIAL_ID = "trial_id"
+_KILLED = "killed"
+"""Marks what was asked for and never answered."""
 
 
 class OptunaStudy:
@@ -46,8 +48,9 @@ class OptunaStudy:
             )
 
     def __len__(self) -> int:
-        """How many trials it has, repeated and enqueued ones too."""
-        return len(self._all())
+        """How many suggestions it has, repeated and enqueued ones too; what runs again after a kill counts once."""
+        all_trials = self._all()
+        return len({t.user_attrs.get(_TRIAL_ID, t.number) for t in all_trials if _KILLED not in t.user_attrs})
 
     @property
     def tried(self) -> list[dict[str, Any]]:
@@ -63,6 +66,7 @@ class OptunaStudy:
         for trial in copy.deepcopy(self._all()):
             trial_id = trial.user_attrs.get(_TRIAL_ID)
             if trial.state == TrialState.RUNNING and (trial_id is None or trial.params.keys() != chosen(trial).keys()):
+                self._storage.optuna.set_trial_user_attr(self._key(trial.number), _KILLED, True)
                 self._tell(trial.number, state=TrialState.FAIL)
                 trial.state = TrialState.FAIL
             if trial_id is not None and (trial_id not in found or found[trial_id].state.is_finished()):
