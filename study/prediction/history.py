@@ -147,14 +147,16 @@ class History:
         if frames is None:
             return None
         work = Work.of(resolved, frames)
+        before = _epochs_before(row, store)
+        epochs = work.epochs - before
         devices = row["workers"] * row["devices_per_worker"]
         model_bytes = float(_PARAMETER_BYTES * row["num_parameters"])
         costs = UnitCosts(
             devices=devices,
             startup_seconds=row["startup_seconds"] / devices,
-            step_seconds=row["train_seconds"] / devices / (work.epochs * work.steps_per_epoch),
-            overhead_seconds_per_epoch=row["overhead_seconds"] / devices / work.epochs,
-            eval_seconds_per_frame=row["eval_seconds"] / devices / work.scored_frames(),
+            step_seconds=row["train_seconds"] / devices / (epochs * work.steps_per_epoch),
+            overhead_seconds_per_epoch=row["overhead_seconds"] / devices / epochs,
+            eval_seconds_per_frame=row["eval_seconds"] / devices / work.scored_frames(before),
             model_bytes=model_bytes,
             state_bytes=_STATE_FACTOR * model_bytes,
             basis="",
@@ -167,6 +169,13 @@ class History:
             manifest = store.read_manifest(data_hash)
             self._frames[data_hash] = None if manifest is None else Frames.of(manifest)
         return self._frames[data_hash]
+
+
+def _epochs_before(row: Mapping[str, Any], store: ResultStore) -> int:
+    """Epochs that a trial of a population took over from its parent, which were paid there."""
+    if row["suggested"] is None or json.loads(row["suggested"]).get("generation", 1) == 1:
+        return 0
+    return min((line["epoch"] for line in store.read_rows("epochs", row["trial_id"])), default=1) - 1
 
 
 def _median(costs: Sequence[UnitCosts], basis: str) -> UnitCosts:
