@@ -18,6 +18,7 @@ from study.config import Data, Execution
 from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
 from study.execute.outcome import write_outcome
+from study.execute.verdict import Verdict
 from study.run import main
 
 HWF = {"kind": "hwf"}
@@ -123,15 +124,15 @@ def test_altered_rows_are_found_with_how_far_off_they_are(tmp_path, cache_dir, r
 
 
 def test_a_pruned_trial_is_run_as_far_as_it_came(tmp_path, cache_dir, repro):
-    answers = iter([False, True])
-    store, row, _ = stored(tmp_path, cache_dir, tiny_study(), should_stop=lambda: next(answers))
+    answers = iter([Verdict.GO_ON, Verdict.STOP])
+    store, row, _ = stored(tmp_path, cache_dir, tiny_study(), verdict=lambda: next(answers))
     assert (row["status"], row["epochs"]) == ("pruned", 2)
     assert repro(store) == (0, [f"bit-equal: 4 tables, {num_rows(store, row) + 1} rows"])
 
 
 def test_an_interrupted_trial_is_compared_as_far_as_it_has_rows(tmp_path, cache_dir, repro):
-    answers = iter([True])
-    store, row, plan = stored(tmp_path, cache_dir, tiny_study(), should_stop=lambda: next(answers))
+    answers = iter([Verdict.STOP])
+    store, row, plan = stored(tmp_path, cache_dir, tiny_study(), verdict=lambda: next(answers))
     write_outcome(plan.trials[0], plan, store, "interrupted", devices=1.0, error="the study was interrupted")
     # Killed between two files of the next epoch.
     steps = store.read_rows("steps", row["trial_id"])
