@@ -46,7 +46,7 @@ def test_the_example_suggests_every_weighting_that_it_names(example, tmp_path):
     store = ResultStore(tmp_path / "results", study.name)
     plan = make_plan(tiny, store, cache_dir=tmp_path / "cache")
     assert plan.label(plan.trials[0]) == "weighting=hwf seed=0"
-    suggestions = Suggestions(tiny, DATA_HASH, store, print)
+    suggestions = Suggestions(tiny, DATA_HASH, store, (), print)
     kinds = {suggestions.next().configuration.weighting.kind() for _ in range(12)}
     suggestions.close()
     assert kinds == {"hwf", "lwf_barrier", "famo"}
