@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
     from study.budget import refuse_useless_budget
     from study.data import default_cache_dir
-    from study.forecast import with_probes
+    from study.forecast import outcome_line, with_probes
     from study.summary import show_outcome, show_plan
 
     store = ResultStore(options.results, study.name, create=not options.dry_run)
@@ -90,7 +90,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
-    lines, ledger = [], None
+    lines, comparison = [], None
     if not plan.ended or options.log:
         from study.claim import claimed
         from study.execute import run_study
@@ -113,7 +113,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         lines = watchers.lines
         if tune_folder is not None and tune_folder.exists():
             lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
-    unfinished = show_outcome(plan, store, console, ledger_before=ledger)
+        if not plan.ended:
+            comparison = outcome_line(plan, ledger, store.ledger())
+            plan = make_plan(study, store, cache_dir=default_cache_dir())  # knows what a search has suggested
+    unfinished = show_outcome(plan, store, console, comparison=comparison)
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     return 1 if unfinished else 0

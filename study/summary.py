@@ -9,7 +9,7 @@ from rich.table import Table
 
 from study.config import Study
 from study.differences import why_new
-from study.forecast import outcome_line, plan_lines, trial_cells
+from study.forecast import plan_lines, trial_cells
 from study.plan import Plan
 from study.results import ResultStore, cost
 from study.schema import DONE
@@ -65,17 +65,14 @@ def _searched(study: Study) -> str:
     )
 
 
-def show_outcome(
-    plan: Plan, store: ResultStore, console: Console, *, ledger_before: list[dict[str, Any]] | None = None
-) -> int:
+def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison: str | None = None) -> int:
     """Show the leaderboard, imported rows included, the cost and where the picture is; name unfinished trials.
 
     Args:
-        plan: what was run.
+        plan: made after the run, so that it knows all trials of a search.
         store: where its rows are.
         console: where to show it.
-        ledger_before: the ledger when the run began, to compare what was predicted with what the run held; None if
-            nothing was to run.
+        comparison: what was predicted, and what the run held, in a line; None if nothing was to run.
 
     Returns:
         How many trials of the plan have not finished.
@@ -93,10 +90,9 @@ def show_outcome(
     if 1 < len(by_method) < rows["configuration_id"].nunique():
         _say(console, "by method, each with the settings that its search chose, at the cost of the whole search:")
         console.print(_methods(by_method))
-    ledger = store.ledger()
-    _say(console, _cost(ledger))
-    if ledger_before is not None:
-        _say(console, outcome_line(plan, ledger_before, ledger))
+    _say(console, _cost(store.ledger()))
+    if comparison is not None:
+        _say(console, comparison)
     if rows["device_seconds"].notna().any():
         picture = store.folder / "cost_vs_accuracy.png"
         save(cost_vs_accuracy(rows), picture.address)

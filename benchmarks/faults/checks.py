@@ -1,0 +1,72 @@
+"""What must hold of a study's results, however often its processes were killed."""
+
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+from study.results import ResultStore, comparable, cost, load
+from study.schema import ROW_KEYS, TABLES, Table
+from study.search.storage import NAME, quiet
+
+ROWS: tuple[Table, ...] = ("trials", "epochs", "steps", "sequences")
+
+
+def failed_checks(store: ResultStore, reference: ResultStore, held_device_seconds: float) -> list[str]:
+    """What is wrong with results, in a line each.
+
+    Args:
+        store: results of a study that was disturbed.
+        reference: results of the same study, undisturbed.
+        held_device_seconds: what was seen to be held by it.
+    """
+    found = []
+    trials = load(store.folder.address)
+    expected = load(reference.folder.address)
+    if sorted(trials["trial_id"]) != sorted(expected["trial_id"]):
+        found.append(f"{len(trials)} rows of trials, expected {len(expected)}, one for each of the same trials")
+    if set(trials["status"]) != {"completed"}:
+        found.append(f"trials are {trials['status'].value_counts().to_dict()}, expected completed")
+    for table in TABLES:
+        twice = load(store.folder.address, table).duplicated(list(ROW_KEYS[table])).sum()
+        if twice:
+            found.append(f"{table}: {twice} rows with the key of another")
+    found += [
+        f"{table}: rows differ from those of the undisturbed run" for table in ROWS if _differ(store, reference, table)
+    ]
+    ledger = store.ledger()
+    found += [f"ledger: {e['entry_id']} is still running" for e in ledger if e["status"] == "running"]
+    charged = cost(ledger)["device_seconds"]
+    if charged < held_device_seconds:
+        found.append(f"ledger: {charged:.1f} device-seconds charged, {held_device_seconds:.1f} were held")
+    return found + _wrong_suggestions(Path(store.folder.path, NAME), trials)
+
+
+def _differ(store: ResultStore, reference: ResultStore, table: Table) -> bool:
+    keys = list(ROW_KEYS[table])
+    mine, theirs = (
+        comparable(load(s.folder.address, table)).sort_values(keys, ignore_index=True) for s in (store, reference)
+    )
+    try:
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+    except AssertionError:
+        return True
+    return False
+
+
+def _wrong_suggestions(path: Path, trials: pd.DataFrame) -> list[str]:
+    """What is wrong with the Optuna storage of a search, if there is one."""
+    if not path.exists():
+        return []
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    with quiet():
+        (name,) = optuna.get_all_study_names(storage)
+        asked = optuna.load_study(study_name=name, storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    found = [f"optuna: trial {t.number} is still {t.state.name}" for t in asked if not t.state.is_finished()]
+    complete = [t.user_attrs["trial_id"] for t in asked if t.state == optuna.trial.TrialState.COMPLETE]
+    searched = trials.loc[trials["seed"] == trials["seed"].min(), "trial_id"]
+    if sorted(complete) != sorted(searched):
+        found.append(f"optuna: {len(complete)} trials complete, expected {len(searched)}, each configuration once")
+    return found

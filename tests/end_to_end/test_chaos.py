@@ -1,0 +1,78 @@
+"""What `benchmarks/chaos.py` does at length: parts of a running study are killed, and nothing comes of it."""
+
+import time
+
+import pytest
+import torch
+from chaos_short import STUDY
+from faults.checks import failed_checks
+from faults.driver import HELPERS, Driver
+from faults.observer import Observer
+
+from study.execute.attempt import run_attempt
+from study.plan import make_plan
+from study.results import ResultStore
+from study.search.proposers import make_proposer
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    store = ResultStore(tmp_path / "undisturbed", STUDY.name)
+    plan = make_plan(STUDY, store, cache_dir=tmp_path / "cache")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    proposer = make_proposer(STUDY, plan.splits.data_hash, plan.missing, store, note=lambda _: None)
+    while (trial := proposer.next()) is not None:
+        row = run_attempt(trial, plan, store, attempt=1, device=torch.device("cpu"))
+        proposer.tell(trial, row["status"], row)
+    proposer.close()
+    torch.set_num_threads(threads)
+    return store
+
+
+@pytest.fixture
+def observer():
+    observer = Observer()
+    yield observer
+    observer.stop()
+
+
+def kill(driver, victim, before=()):
+    """Kill a process of this kind that is none of those from before, as soon as there is one."""
+    while not (found := [process for process in driver.find(victim) if process not in before]):
+        assert driver.code is None, driver.errors
+        time.sleep(0.05)
+    found[0].kill()
+    return found[0]
+
+
+def wait_for_epochs(driver, number):
+    """Until so many more epochs have been told."""
+    before = len(driver.epochs)
+    while len(driver.epochs) < before + number:
+        assert driver.code is None, driver.errors
+        time.sleep(0.05)
+
+
+def test_killed_workers_actors_and_drivers_leave_no_trace_in_the_rows(tmp_path, undisturbed, observer):
+    def drive():
+        command = ["-m", "study.run", f"{__file__.rpartition('/')[0]}/chaos_short.py", "--results", str(tmp_path)]
+        driver = Driver(command, {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache")})
+        observer.watch(driver)
+        return driver
+
+    first = drive()
+    wait_for_epochs(first, 2)
+    kill(first, "worker")
+    actors = []
+    for _ in range(5):  # more often than a search would forgive an error
+        actors.append(kill(first, "trial actor", actors))
+    wait_for_epochs(first, 1)
+    kill(first, "driver")
+    assert first.wait(10) < 0
+    second = drive()
+    assert second.wait(200) == 0, second.errors
+    assert second.errors == []
+    assert failed_checks(ResultStore(tmp_path, STUDY.name), undisturbed, observer.held_seconds) == []
+    assert sum(row["attempts"] for row in ResultStore(tmp_path, STUDY.name).trials()) > 3
+    assert first.left(40, but=HELPERS) == second.left(10) == []
