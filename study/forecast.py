@@ -69,16 +69,16 @@ def outcome_line(plan: Plan, ledger_before: Iterable[Mapping[str, Any]], ledger:
         ledger: the same when it had ended.
     """
     before, after = list(ledger_before), list(ledger)
-    missing = set(plan.predictions.missing)
-    earlier = [entry for entry in before if entry["trial_id"] in missing - plan.restart]
-    trials = _held(entry for entry in after if entry["trial_id"] in missing) - _held(earlier)
+    predictions = plan.predictions
+    earlier = _held(entry for entry in before if entry["trial_id"] not in {None, *plan.restart})
+    trials = _held(entry for entry in after if entry["trial_id"] is not None) - earlier
     total = _held(after) - _held(before)
     price = plan.study.execution.price_per_device_hour
     money = "" if price is None else f"; {_money(total, price)}"
-    predicted = None if plan.predictions.unknown else plan.predictions.trials_device_seconds
+    predicted = None if predictions.device_seconds is None else predictions.trials_device_seconds
     return (
-        f"{_trials(len(missing))} of this run: {_compared(predicted, trials)}; "
-        f"with worker groups: {_compared(plan.predictions.device_seconds, total)}{money}"
+        f"{_trials(predictions.number)} of this run: {_compared(predicted, trials)}; "
+        f"with worker groups: {_compared(predictions.device_seconds, total)}{money}"
     )
 
 

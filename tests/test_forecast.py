@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from example_rows import make_entry, make_measured_row, make_study
+from example_rows import make_entry, make_measured_row, make_study, make_trial
 
 from study.capacity import Capacity
 from study.config import Execution
 from study.forecast import outcome_line, plan_lines, trial_cells, with_probes
 from study.plan import make_plan
-from study.prediction import predict
+from study.prediction import expect, predict
 from study.results import ResultStore
+from study.search_config import Search
+from study.space import Simplex
 
 LATER = datetime(2026, 5, 1, tzinfo=UTC)
 POINTS = [{"weighting.loss_weights": {"cls": 1.0 * i}} for i in range(1, 5)]
@@ -28,8 +30,8 @@ def planned(tmp_path, cache_dir, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     store = ResultStore(tmp_path, "example")
 
-    def plan(points=POINTS, **execution):
-        study = make_study(points, execution=Execution(**({"gpus_per_worker": 0} | execution)))
+    def plan(points=POINTS, search=None, **execution):
+        study = make_study(points, search=search, execution=Execution(**({"gpus_per_worker": 0} | execution)))
         found = make_plan(study, store, cache_dir=cache_dir)
         predictor = found.predictions.predictor
         if predictor.conditions.capacity is None:
@@ -37,7 +39,8 @@ def planned(tmp_path, cache_dir, monkeypatch):
         # Two trials at a time, whatever this machine has.
         capacity = Capacity(slots=2, workers=1, cpus_per_worker=1, gpus_per_worker=0.0)
         predictor = replace(predictor, conditions=replace(predictor.conditions, capacity=capacity, beside=2))
-        return replace(found, predictions=predict(predictor, found.trials, found.missing, {}))
+        known = predict(predictor, found.trials, found.missing, {})
+        return replace(found, predictions=expect(known, found.predictions.ahead))
 
     first = plan().trials[0]
     store.write_trial(make_measured_row(first, plan().splits.data_hash) | {"ended_at": LATER})
@@ -112,6 +115,23 @@ def test_predicted_and_actual_are_compared_for_what_this_run_held(planned):
     assert outcome_line(made, before, store.ledger()) == (
         "3 trials of this run: predicted 300 device-seconds, actual 330 (+10 %); "
         "with worker groups: predicted 316 device-seconds, actual 350 (+11 %); cost 3.50 at 36 per device-hour"
+    )
+
+
+def test_what_a_search_suggested_on_the_way_counts_as_well(planned):
+    store, plan = planned
+    made = plan(
+        [{}], search=Search(space={"weighting.loss_weights": Simplex()}, sampler="random", num_configurations=3)
+    )
+    before = store.ledger()
+    assert made.missing == ()
+    for weight in (2.0, 3.0, 4.0):
+        store.write_ledger(
+            make_entry(make_trial({"weighting.loss_weights": {"cls": weight}}), devices=1.0, held_seconds=90.0)
+        )
+    assert outcome_line(made, before, store.ledger()) == (
+        "3 trials of this run: predicted 300 device-seconds, actual 270 (-10 %); "
+        "with worker groups: predicted 316 device-seconds, actual 270 (-15 %)"
     )
 
 
