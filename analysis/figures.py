@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.leaderboard import IMPORTED, leaderboard
+from analysis.seeds import judging
 from study.results import write_file
 
 _NUMBERED = 12
@@ -18,6 +19,9 @@ _NUMBERED = 12
 
 _LOG_FROM = 25.0
 """Ratio of a search's cost to a trial's from which the cost axis is logarithmic."""
+
+_LABEL = 56
+"""Characters of a configuration that fit into the list."""
 
 _GAP = 11.0
 """Points between two numbers above each other."""
@@ -35,9 +39,10 @@ _PANELS = {"val_mota": "MOTA", "val_idf1": "IDF1"}
 def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     """Draw cost in device-seconds against validation MOTA and IDF1.
 
-    A point is a configuration: its mean over completed seeds, at the mean cost of one trial, with dots for single seeds
-    and bars for their range. A star is a search: the configuration that it chose (first in the leaderboard), at the
-    cost of all the search's trials, failed ones too; for that is what finding it took.
+    A point is a configuration: its mean over the seeds that judge it (`analysis.seeds.judging`), at the mean cost of
+    one trial, with bars for their range, and dots for all single seeds. A star is a search: the configuration that it
+    chose (first in the leaderboard), at the cost of all the search's trials, failed ones too; for that is what finding
+    it took.
 
     Args:
         trials: rows of `trials` of one study, as `study.results.load` gives them. Imported ones are kinds of their own;
@@ -46,7 +51,9 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     trials = trials[trials["device_seconds"].notna()]
     board = leaderboard(trials)
     board["weighting"] = _marked(board["weighting"], board["configuration"].str.endswith(IMPORTED))
-    trials = trials.assign(weighting=_marked(trials["weighting"], trials["imported_from"].notna()))
+    trials = trials.assign(
+        weighting=_marked(trials["weighting"], trials["imported_from"].notna()), judging=judging(trials)
+    )
     kinds = list(dict.fromkeys(trials["weighting"]))
     colours = dict(zip(kinds, sns.color_palette("colorblind", len(kinds)), strict=True))
     with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 10, "axes.titlesize": 11}):
@@ -83,7 +90,8 @@ def _draw_panel(axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: s
     largest = trials["device_seconds"].max()
     for kind, group in completed.groupby("weighting", sort=False):
         sns.scatterplot(group, x="device_seconds", y=metric, color=colours[str(kind)], s=14, alpha=0.5, ax=axes)
-        seeds = group.groupby("configuration_id")[["device_seconds", metric]].agg(["mean", "min", "max"])
+        judged = group[group["judging"]]
+        seeds = judged.groupby("configuration_id")[["device_seconds", metric]].agg(["mean", "min", "max"])
         cost, value = seeds["device_seconds"], seeds[metric]
         axes.errorbar(
             cost["mean"],
@@ -143,7 +151,7 @@ def _draw_search(
 def _number(figure: Figure, axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: str) -> None:
     """Put ranks beside the points, moved apart vertically where they would cover each other."""
     figure.draw_without_rendering()
-    cost = trials[trials["status"] == "completed"].groupby("configuration_id")["device_seconds"].mean()
+    cost = trials[trials["judging"]].groupby("configuration_id")["device_seconds"].mean()
     points = {
         rank: (cost[line["configuration_id"]], line[metric])
         for rank, line in board[board[metric].notna()].head(_NUMBERED).iterrows()
@@ -186,7 +194,7 @@ def _draw_key(axes: Axes, board: pd.DataFrame, colours: dict[str, Colour]) -> No
     for rank, line in board.head(_NUMBERED).iterrows():
         colour = colours[line["weighting"]] if len(colours) > 1 else "black"
         axes.text(0.04, top, str(rank), va="top", ha="right", fontsize=9)
-        axes.text(0.07, top, line["configuration"], va="top", fontsize=9, color=colour)
+        axes.text(0.07, top, _short(line["configuration"]), va="top", fontsize=9, color=colour)
         axes.text(0.07, top - 0.032, _figures(line), va="top", fontsize=8, color="0.35")
         top -= step
     if len(board) > _NUMBERED:
@@ -195,10 +203,14 @@ def _draw_key(axes: Axes, board: pd.DataFrame, colours: dict[str, Colour]) -> No
         )
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
+
+
 def _figures(line: pd.Series) -> str:
     if pd.isna(line["val_mota"]):
         return str(line["status"])
-    spread = f" ± {line['val_mota_sd']:.3f}" if line["completed"] > 1 else ""
+    spread = f" ± {line['val_mota_sd']:.3f}" if line["judged"] > 1 else ""
     status = "" if line["status"] == "completed" else f"; {line['status']}"
     return f"MOTA {line['val_mota']:.3f}{spread}, IDF1 {line['val_idf1']:.3f}{status}"
 

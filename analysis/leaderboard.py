@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.seeds import fewer_seeds, judging
 from study.results import labels
 from study.schema import STATUSES
 
@@ -15,6 +16,7 @@ COLUMNS = (
     "weighting",
     "seeds",
     "completed",
+    "judged",
     *MEANS,
     "val_mota_sd",
     "device_seconds",
@@ -30,8 +32,9 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     """Rank the configurations by their validation MOTA, those with the most completed seeds of their study first.
 
     A search tries most configurations under one seed, and its finalists under all: the best of many single trials is
-    partly luck, so a configuration ranks below those that completed more seeds. Means are over the completed seeds
-    only, and say over how many: a configuration with any other seed keeps its line, names what happened in `status`,
+    partly luck, so a configuration ranks below those that completed more seeds, and the seed that chose the finalists
+    does not count in their means (`analysis.seeds.judging`). Means are over completed seeds only, and say over how
+    many: a configuration with any other seed keeps its line, names what happened in `status`,
     and ranks below those of which every seed completed. Nothing else is skipped: a metric that a completed seed lacks
     has no mean.
 
@@ -41,15 +44,17 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a configuration (of each study and data set; imported rows by themselves, and marked), best first,
         indexed by rank from 1: study, configuration_id, configuration (the settings that vary, in words), weighting,
-        seeds, completed (how many seeds did), means of validation and test metrics (fractions), val_mota_sd (sample
-        standard deviation over completed seeds), device_seconds (of all seeds, failed ones too; NaN if one's is
-        unknown) and status.
+        seeds, completed (how many seeds did), judged (over how many of them the means are), means of validation and
+        test metrics (fractions), val_mota_sd (sample standard deviation over the same seeds), device_seconds (of all
+        seeds, failed ones too; NaN if one's is unknown) and status.
     """
     settings = varying(trials)
     keys = ["study", "data_hash", "configuration_id", trials["imported_from"].notna()]
     groups = [group for _, group in trials.groupby(keys, sort=False)]
     told = labels([group.iloc[0].to_dict() for group in groups], settings)
-    board = pd.DataFrame([_line(group, text) for group, text in zip(groups, told, strict=True)], columns=list(COLUMNS))
+    counts = judging(trials)
+    lines = [_line(group, group[counts[group.index]], text) for group, text in zip(groups, told, strict=True)]
+    board = pd.DataFrame(lines, columns=list(COLUMNS))
     board["_partial"] = board["completed"] < board["seeds"]
     board["_fewer"] = [fewer_seeds(group, trials) for group in groups]
     order = ["_partial", "_fewer", "val_mota"]
@@ -57,17 +62,6 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     board = board.drop(columns=["_partial", "_fewer"]).reset_index(drop=True)
     board.index = pd.RangeIndex(1, len(board) + 1, name="rank")
     return board
-
-
-def fewer_seeds(group: pd.DataFrame, trials: pd.DataFrame) -> int:
-    """How many seeds fewer a configuration's trials completed than the most of its study, on the same data, did.
-
-    Imported rows are measured by the study's own.
-    """
-    study = trials[(trials["study"] == group["study"].iloc[0]) & (trials["data_hash"] == group["data_hash"].iloc[0])]
-    own = study[(study["status"] == "completed") & study["imported_from"].isna()]
-    most = own["configuration_id"].value_counts().max() if len(own) else 0
-    return max(0, int(most) - int((group["status"] == "completed").sum()))
 
 
 def marked(text: str, group: pd.DataFrame) -> str:
@@ -80,18 +74,18 @@ def varying(trials: pd.DataFrame) -> list[str]:
     return [name for name in trials.columns if "." in name and trials[name].nunique(dropna=False) > 1]
 
 
-def _line(group: pd.DataFrame, text: str) -> dict[str, object]:
+def _line(group: pd.DataFrame, judged: pd.DataFrame, text: str) -> dict[str, object]:
     first = group.iloc[0]
-    completed = group[group["status"] == "completed"]
     return {
         "study": first["study"],
         "configuration_id": first["configuration_id"],
         "configuration": marked(text or first["weighting"], group),
         "weighting": first["weighting"],
         "seeds": len(group),
-        "completed": len(completed),
-        **{name: completed[name].astype(float).mean(skipna=False) for name in MEANS},
-        "val_mota_sd": completed["val_mota"].astype(float).std(skipna=False),
+        "completed": (group["status"] == "completed").sum(),
+        "judged": len(judged),
+        **{name: judged[name].astype(float).mean(skipna=False) for name in MEANS},
+        "val_mota_sd": judged["val_mota"].astype(float).std(skipna=False),
         "device_seconds": group["device_seconds"].sum(skipna=False),
         "status": _status(group["status"]),
     }

@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 
-from analysis.leaderboard import fewer_seeds, marked, varying
+from analysis.leaderboard import marked, varying
+from analysis.seeds import fewer_seeds, judging
 from study.collapse import WEIGHTING_STATUSES
 from study.results import labels
 
@@ -20,6 +21,7 @@ COLUMNS = (
     "configurations",
     "trials",
     "seeds",
+    "judged",
     *METRICS,
     *(f"{name}_sd" for name in METRICS),
     "device_seconds",
@@ -32,8 +34,9 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
     """Compare methods: a weighting with its options, without what is searched (learning rate, hard loss weights).
 
     A method's configuration is chosen by the mean validation MOTA of its seeds, among those whose every seed completed,
-    and of these among those with the most seeds: the best of many single trials is partly luck. The other figures are
-    that configuration's. Its cost is the cost of all the method's trials, failed ones too. Methods are ranked alike:
+    and of these among those with the most seeds: the best of many single trials is partly luck, and for the same reason
+    the seed that a search chose by does not count (`analysis.seeds.judging`). The other figures are that
+    configuration's. Its cost is the cost of all the method's trials, failed ones too. Methods are ranked alike:
     one whose configuration completed fewer seeds than others of the study stands below those.
 
     Args:
@@ -42,9 +45,10 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a method (of each study and data set; imported rows by themselves, and marked), best first, indexed by
         rank from 1: study, method, chosen (the searched settings), configurations and trials tried, seeds of the chosen
-        one, means of its metrics (fractions) with sample standard deviations (`_sd`) over seeds, device_seconds of all
-        trials (NaN if one's is unknown), weighting_status (how many of all trials ended with vanished or one-sided loss
-        weights). A method without a completed configuration has no figures and stands last.
+        one, judged (over how many of them its means are), means of its metrics (fractions) with sample standard
+        deviations (`_sd`) over the same seeds, device_seconds of all trials (NaN if one's is unknown), weighting_status
+        (how many of all trials ended with vanished or one-sided loss weights). A method without a completed
+        configuration has no figures and stands last.
     """
     settings = varying(trials)
     searched = _searched(trials, settings)
@@ -53,8 +57,15 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
     groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
     firsts = [group.iloc[0].to_dict() for group in groups]
     names = labels(firsts, options)
+    counts = judging(trials)
     lines = [
-        _line(group, trials, marked(name.removeprefix("weighting=") or group["weighting"].iloc[0], group), searched)
+        _line(
+            group,
+            counts,
+            trials,
+            marked(name.removeprefix("weighting=") or group["weighting"].iloc[0], group),
+            searched,
+        )
         for group, name in zip(groups, names, strict=True)
     ]
     table = pd.DataFrame(lines, columns=list(COLUMNS))
@@ -72,9 +83,11 @@ def _searched(trials: pd.DataFrame, settings: list[str]) -> list[str]:
     return [name for name in settings if name in names or name.startswith(tuple(f"{chosen}." for chosen in names))]
 
 
-def _line(group: pd.DataFrame, trials: pd.DataFrame, name: str, searched: list[str]) -> dict[str, object]:
+def _line(
+    group: pd.DataFrame, counts: pd.Series, trials: pd.DataFrame, name: str, searched: list[str]
+) -> dict[str, object]:
     candidates = [
-        (float(rows["val_mota"].mean(skipna=False)), rows)
+        (float(rows.loc[counts[rows.index], "val_mota"].mean(skipna=False)), rows)
         for _, rows in group.groupby("configuration_id", sort=False)
         if (rows["status"] == "completed").all() and rows["val_mota"].notna().all()
     ]
@@ -87,14 +100,15 @@ def _line(group: pd.DataFrame, trials: pd.DataFrame, name: str, searched: list[s
         "weighting_status": _statuses(group["weighting_status"]),
     }
     if not candidates:
-        return line | {"chosen": "", "seeds": 0, "_fewer": len(trials)}
+        return line | {"chosen": "", "seeds": 0, "judged": 0, "_fewer": len(trials)}
     _, chosen = max(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
-    figures = chosen[list(METRICS)].astype(float)
+    figures = chosen.loc[counts[chosen.index], list(METRICS)].astype(float)
     return (
         line
         | {
             "chosen": labels([chosen.iloc[0].to_dict()], searched)[0],
             "seeds": len(chosen),
+            "judged": len(figures),
             "_fewer": fewer_seeds(chosen, trials),
         }
         | figures.mean(skipna=False).to_dict()

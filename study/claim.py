@@ -27,49 +27,76 @@ FRESH_SECONDS = 45.0
 """After this a driver that has left no word is taken for dead."""
 
 
-@contextmanager
-def claimed(store: ResultStore, told: Mapping[str, Any], tell: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
-    """Be the one driver of a study.
+class Claim:
+    """The word that a study's driver leaves of itself, renewed every few seconds; made by `claimed`.
 
     Args:
         store: the study's results.
-        told: what others may want to know, JSON values.
-        tell: gives what changes of it, every few seconds.
+        before: the word of the driver before, which stands until `tell` says otherwise.
+    """
+
+    def __init__(self, store: ResultStore, before: Mapping[str, Any]) -> None:
+        self._store = store
+        self._word = {**before, "pid": os.getpid(), "hostname": socket.gethostname(), "started_at": time.time()}
+        self._changing: Callable[[], Mapping[str, Any]] = dict
+        self._ended = threading.Event()
+        self._leave_word()
+        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self._thread.start()
+
+    def tell(self, told: Mapping[str, Any], changing: Callable[[], Mapping[str, Any]]) -> None:
+        """Leave more word.
+
+        Args:
+            told: what others may want to know, JSON values.
+            changing: gives what changes, every few seconds while the driver runs; it goes under `now`.
+        """
+        self._word = {**self._word, **told}
+        self._changing = changing
+        self._leave_word()
+
+    def end(self) -> None:
+        """Say that the driver has ended."""
+        self._ended.set()
+        self._thread.join()
+        self._leave_word()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            self._leave_word()
+
+    def _leave_word(self) -> None:
+        # Without it the study goes on all the same; a full disk is told by whoever writes rows.
+        with suppress(UserError):
+            now = {"now": self._changing(), "beat_at": time.time(), "running": not self._ended.is_set()}
+            content = self._word | now
+            self._store.folder.write(NAME, json.dumps(content).encode())
+
+
+@contextmanager
+def claimed(store: ResultStore) -> Iterator[Claim]:
+    """Be the one driver of a study.
 
     Raises:
-        UserError: another driver runs it.
+        UserError: another driver runs it, or its folder cannot be written.
     """
-    lock = FileLock(store.local_folder() / LOCK)
+    path = store.local_folder() / LOCK
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=1)  # whoever only looks (`is_running`) holds it for a moment
     except Timeout:
         raise _taken(store, read_claim(store)) from None
-    ended = threading.Event()
-    word = {**told, "pid": os.getpid(), "hostname": socket.gethostname(), "started_at": time.time()}
-
-    def leave_word() -> None:
-        # Without it the study goes on all the same; a full disk is told by whoever writes rows.
-        with suppress(UserError):
-            content = {**word, **tell(), "beat_at": time.time(), "running": not ended.is_set()}
-            store.folder.write(NAME, json.dumps(content).encode())
-
-    def beat() -> None:
-        while not ended.wait(BEAT_SECONDS):
-            leave_word()
-
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; choose another --results folder") from None
     try:
         other = read_claim(store)
         if _runs_elsewhere(store, other):
             raise _taken(store, other)
-        leave_word()
-        thread = threading.Thread(target=beat, name="claim", daemon=True)
-        thread.start()
+        claim = Claim(store, other)
         try:
-            yield
+            yield claim
         finally:
-            ended.set()
-            thread.join()
-            leave_word()
+            claim.end()
     finally:
         lock.release()
 

@@ -24,12 +24,11 @@ from study.search.metrics import refuse_unknown_metrics
 from study.search.outlook import outlook
 from study.search.promotion import paused_trials
 from study.search_config import Search
-from study.studies import list_studies, load_study
 
 if TYPE_CHECKING:
     from study.data import Splits
 
-__all__ = ["Plan", "Trial", "list_studies", "load_study", "make_plan"]
+__all__ = ["Plan", "Trial", "make_plan"]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from study.device import cpu_name
 from study.errors import UserError, nearest
 from study.files import open_folder
 from study.frozen import validate
-from study.plan import Plan, load_study, make_plan
+from study.plan import Plan, make_plan
 from study.results import ResultStore, stored_studies
 from study.schema import DONE, Table
+from study.studies import load_study
 
 SHORTEST = 4
 """Digits of a trial's name that must be given."""

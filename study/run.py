@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -20,6 +20,11 @@ from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
 from study.watchers import TUNE, check_logs
+
+if TYPE_CHECKING:
+    from study.claim import Claim
+    from study.plan import Plan
+    from study.results import ResultStore
 
 _EXAMPLES = """examples:
   python -m study.run hwf_grid
@@ -61,9 +66,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=160)
 
-    from study.plan import list_studies, load_study, make_plan
-    from study.repository import read_code
     from study.results import ResultStore
+    from study.studies import list_studies, load_study
 
     if options.study is None:
         studies = list_studies()
@@ -74,25 +78,45 @@ def _main(arguments: Sequence[str] | None) -> int:
 
     study = override(load_study(options.study), options)
 
-    from study.budget import refuse_useless_budget
-    from study.data import default_cache_dir
-    from study.forecast import outcome_line, with_probes
-    from study.summary import show_outcome, show_plan
-
     store = ResultStore(options.results, study.name, create=not options.dry_run)
+    if options.dry_run:
+        _planned(study, store, options, console)
+        return 0
+    from study.claim import claimed
+
+    with claimed(store) as claim:
+        return _run(study, store, options, console, claim)
+
+
+def _planned(study: Study, store: "ResultStore", options: argparse.Namespace, console: Console) -> "Plan":
+    """The plan of a study, after it was shown; whatever is unknown was probed if someone asks for its cost."""
+    from study.data import default_cache_dir
+    from study.forecast import with_probes
+    from study.plan import make_plan
+    from study.summary import show_plan
+
     plan = make_plan(study, store, cache_dir=default_cache_dir(), rerun_changed=options.rerun_changed)
     if options.dry_run or (study.execution.budget_device_seconds is not None and not plan.ended):
         plan = with_probes(plan, lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False))
     show_plan(plan, store, console, every_trial=options.dry_run)
-    if options.dry_run:
-        return 0
+    return plan
+
+
+def _run(study: Study, store: "ResultStore", options: argparse.Namespace, console: Console, claim: "Claim") -> int:
+    """Plan a study, run what is missing, and show what has come of it; the exit code."""
+    from study.budget import refuse_useless_budget
+    from study.forecast import outcome_line
+    from study.plan import make_plan
+    from study.repository import read_code
+    from study.summary import show_outcome
+
+    plan = _planned(study, store, options, console)
     refuse_useless_budget(plan, store)
     store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
     lines, comparison = [], None
     if not plan.ended or options.log:
-        from study.claim import claimed
         from study.execute import run_study
         from study.live import Display
         from study.watchers.watcher import Watchers
@@ -100,14 +124,11 @@ def _main(arguments: Sequence[str] | None) -> int:
         ledger = store.ledger()
         display = Display(plan, store.trials(), console)
         told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
+        claim.tell(told, lambda: {"eta": display.eta})
         tune_folder = (
             store.local_folder() / TUNE / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if TUNE in options.log else None
         )
-        with (
-            claimed(store, told, lambda: {"eta": display.eta}),
-            display,
-            Watchers(options.log, plan, store, display) as watchers,
-        ):
+        with display, Watchers(options.log, plan, store, display) as watchers:
             if not plan.ended:
                 run_study(plan, store, watchers, tune_folder=tune_folder)
         lines = watchers.lines
@@ -115,7 +136,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
         if not plan.ended:
             comparison = outcome_line(plan, ledger, store.ledger())
-            plan = make_plan(study, store, cache_dir=default_cache_dir())  # knows what a search has suggested
+            plan = make_plan(study, store, cache_dir=plan.cache_dir)  # knows what a search has suggested
     unfinished = show_outcome(plan, store, console, comparison=comparison)
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -85,7 +85,10 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
     names = {trial.trial_id: plan.label(trial) for trial in plan.trials}
     rows = load(store.folder.address)
     rows = rows[rows["trial_id"].isin(names) | rows["imported_from"].notna()]
-    console.print(_board(leaderboard(rows)))
+    board = leaderboard(rows)
+    console.print(_board(board))
+    if (board["judged"] < board["completed"]).any():
+        _say(console, "of configurations that a search ran again, figures are without the seed that chose them")
     by_method = methods(rows)
     if 1 < len(by_method) < rows["configuration_id"].nunique():
         _say(console, "by method, each with the settings that its search chose, at the cost of the whole search:")
@@ -123,8 +126,8 @@ def _board(board: pd.DataFrame) -> Table:
         table.add_column(name, justify="left" if name == "configuration" else "right")
     table.add_column("status")
     for rank, line in board.iterrows():
-        spread = f" ± {line['val_mota_sd']:.3f}" if line["completed"] > 1 else ""
-        seeds = str(line["seeds"]) if line["completed"] == line["seeds"] else f"{line['completed']} of {line['seeds']}"
+        spread = f" ± {line['val_mota_sd']:.3f}" if line["judged"] > 1 else ""
+        seeds = str(line["seeds"]) if line["judged"] == line["seeds"] else f"{line['judged']} of {line['seeds']}"
         table.add_row(
             str(rank),
             line["configuration"],
@@ -145,7 +148,7 @@ def _methods(table: pd.DataFrame) -> Table:
     for rank, line in table.iterrows():
         figures = []
         for name in ("val_mota", "val_idf1", "test_mota", "test_idf1"):
-            spread = f" ± {line[f'{name}_sd']:.3f}" if line["seeds"] > 1 else ""
+            spread = f" ± {line[f'{name}_sd']:.3f}" if line["judged"] > 1 else ""
             figures.append(_fraction(line[name]) + spread)
         cost = _number(line["device_seconds"])
         row = [str(rank), line["method"], line["chosen"], str(line["trials"]), *figures, cost, line["weighting_status"]]

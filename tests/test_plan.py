@@ -12,11 +12,12 @@ from tiny_trials import DEFAULTS
 from study.config import Data, Execution, Train
 from study.errors import UserError
 from study.losses.objectives import CLS_REG
-from study.plan import list_studies, load_study, make_plan
+from study.plan import make_plan
 from study.provenance import code_hash
 from study.results import ResultStore
 from study.search_config import ASHA, Population, Search
 from study.space import Choice, Simplex, Uniform
+from study.studies import list_studies, load_study
 from study.tracker import chained
 from study.weighting import hwf, lwf, uncertainty
 
@@ -257,7 +258,7 @@ def test_a_study_file_uses_components_in_modules_beside_it(tmp_path, cache_dir, 
     assert plan.varying == ("weighting.factor",)
     look = f"""
 import sys; sys.path.append({str(tmp_path)!r})
-from study.plan import load_study
+from study.studies import load_study
 from study.provenance import code_hash
 print(code_hash(load_study({str(tmp_path / "mine.py")!r}).configurations()[0]))
 """

@@ -129,7 +129,8 @@ DONE = """
 import sys
 from pathlib import Path
 from example_rows import make_row
-from study.plan import load_study, make_plan
+from study.plan import make_plan
+from study.studies import load_study
 from study.repository import read_code
 from study.results import ResultStore
 from study.run import main

@@ -17,12 +17,13 @@ from rich.console import Console
 from study.config import Execution
 from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialStarted
 from study.live import Display
-from study.plan import load_study, make_plan
+from study.plan import make_plan
 from study.repository import Code
 from study.results import ResultStore
 from study.run import main, override
 from study.search_config import Population, Search
 from study.space import Simplex
+from study.studies import load_study
 from study.summary import show_outcome, show_plan
 from study.weighting import hwf
 

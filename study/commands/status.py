@@ -39,8 +39,8 @@ def describe(store: ResultStore) -> list[str]:
     claim, running = read_claim(store), is_running(store)
     rows, ledger = [row for row in store.trials() if row["imported_from"] is None], store.ledger()
     lines = [_driver(store, claim, running), _trials(claim, rows, ledger, running), _spent(claim, ledger)]
-    if running and isinstance(claim.get("eta"), str):
-        lines.append(f"ETA: {claim['eta']}")
+    if running and isinstance(now := claim.get("now"), dict) and "eta" in now:
+        lines.append(f"ETA: {now['eta']}")
     # One that was stopped is told only while there is no other: its figure is not that of a whole training.
     judged = [row for row in rows if is_figure(row["val_mota"])]
     best = max(judged, key=lambda row: (row["status"] == "completed", row["val_mota"]), default=None)

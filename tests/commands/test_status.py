@@ -71,7 +71,8 @@ def test_a_study_that_runs_shows_its_driver_its_eta_and_its_budget(store, status
     store.write_ledger(make_entry(trial(6), devices=2.0, held_seconds=10.0, status="running"))
     store.write_ledger(make_entry(trial(4), attempt=2, devices=2.0, held_seconds=10.0, status="running"))
     told = {"total": 16, "budget_device_seconds": 7200.0}
-    with claimed(store, told, lambda: {"eta": "12m30s"}):
+    with claimed(store) as claim:
+        claim.tell(told, lambda: {"eta": "12m30s"})
         driver, trials, spent, eta, best = status()
     started = time.strftime("%Y-%m-%d %H:")
     assert driver.startswith(f"example: runs since {started}")
@@ -99,8 +100,8 @@ def test_a_driver_on_another_machine(store, status):
 
 def test_a_budget_that_is_spent_leaves_nothing(store, status):
     fill(store)
-    with claimed(store, {"budget_device_seconds": 60.0}, dict):
-        pass
+    with claimed(store) as claim:
+        claim.tell({"budget_device_seconds": 60.0}, dict)
     assert "spent: 300 device-seconds (5m00s) of 1m00s, 0s left" in status()
 
 
