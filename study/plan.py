@@ -24,6 +24,7 @@ from study.search.metrics import refuse_unknown_metrics
 from study.search.outlook import outlook
 from study.search.promotion import paused_trials
 from study.search_config import Search
+from study.space import Space, dimensions
 
 if TYPE_CHECKING:
     from study.data import Splits
@@ -41,7 +42,7 @@ class Plan:
         cache_dir: folder of decoded frames.
         trials: configurations times seeds; every configuration's first seed comes before any second one. Of a search
             those that are known: starting points, and what has rows.
-        paused: ids of trials that early stopping has paused, and may let go on.
+        paused: ids of trials that were stopped early, and may go on or have to.
         total: how many trials the study comes to; more than there are `trials` if a search has yet to suggest some.
         done: ids of trials that need not run.
         varying: dotted keys of the settings that differ between configurations.
@@ -111,16 +112,14 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
         _refuse_equal(configurations)
     _refuse_other_data(study, configurations, places)
     _refuse_misfits(configurations, places)
-    _refuse_other_trackers(configurations, places)
+    _refuse_other_trackers(study, configurations, places)
     splits = read_splits(study.data, cache_dir)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     paused = paused_trials(study, rows.values(), store)
     so_far = [row | {"status": "interrupted"} if name in paused else row for name, row in rows.items()]
     if study.search is None:
         trials = _planned(configurations, study.seeds, splits.data_hash)
-        # Without early stopping a trial that was stopped has not run its course.
-        stands = DONE if study.early_stopping else DONE - {"pruned"}
-        total, ended = len(trials), {row["trial_id"] for row in so_far if row["status"] in stands}
+        total, ended = len(trials), {row["trial_id"] for row in so_far if row["status"] in DONE}
     else:
         ahead = outlook(study, so_far, splits.data_hash)
         trials, total, ended = ahead.trials, ahead.total, set(ahead.done)
@@ -220,16 +219,26 @@ def _refuse_misfits(configurations: Sequence[Configuration], places: Sequence[st
                 )
 
 
-def _refuse_other_trackers(configurations: Sequence[Configuration], places: Sequence[str]) -> None:
+def _refuse_other_trackers(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:
     """Refuse a comparison in which a weighting comes with a network of its own.
 
-    Networks may vary in a study, if each is trained under the same weightings.
+    Networks may vary in a study, if each is trained under the same weightings; in a search, if network and weighting
+    are chosen apart from each other.
     """
     networks = [digest([plain["tracker"], plain["objective"]]) for plain in (c.resolved() for c in configurations)]
     first_of = {network: i for i, network in reversed(list(enumerate(networks)))}
     if len(first_of) == 1:
         return
     sizes = {network: _num_parameters(configurations[i]) for network, i in first_of.items()}
+    if isinstance(study.search, Search):
+        together = _chosen_together(study.search.space)
+        if together is not None and len(set(sizes.values())) > 1:
+            raise UserError(
+                f"search.space: {together} chooses the weighting together with trackers of {min(sizes.values()):,} to "
+                f"{max(sizes.values()):,} parameters: that compares architectures, not weightings; search the tracker "
+                "by a dimension of its own"
+            )
+        return
     weightings: dict[int, set[str]] = {}
     for network, configuration in zip(networks, configurations, strict=True):
         weightings.setdefault(sizes[network], set()).add(digest(configuration.resolved()["weighting"]))
@@ -241,6 +250,15 @@ def _refuse_other_trackers(configurations: Sequence[Configuration], places: Sequ
                 f"{sizes[networks[0]]:,}, under different weightings: that compares architectures, not weightings; "
                 "give every weighting the same tracker, or every tracker all weightings"
             )
+
+
+def _chosen_together(space: Space) -> str | None:
+    """The dimension, if there is one, whose choice decides on weighting and network at once."""
+    for name, dimension in space.items():
+        rooms = {key.partition(".")[0] for key, _ in dimensions({name: dimension})}
+        if "weighting" in rooms and rooms & {"tracker", "objective"}:
+            return name
+    return None
 
 
 def _num_parameters(configuration: Configuration) -> int:

@@ -86,7 +86,11 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
     rows = load(store.folder.address)
     rows = rows[rows["trial_id"].isin(names) | rows["imported_from"].notna()]
     board = leaderboard(rows)
-    console.print(_board(board))
+    pruned = board["status"] == "pruned"
+    console.print(_board(board[~pruned]))
+    if pruned.any():
+        cost_of_pruned = _number(board.loc[pruned, "device_seconds"].sum(skipna=False))
+        _say(console, f"and {pruned.sum()} that ended early (pruned), {cost_of_pruned} device-seconds")
     if (board["judged"] < board["completed"]).any():
         _say(console, "of configurations that a search ran again, figures are without the seed that chose them")
     by_method = methods(rows)

@@ -15,8 +15,8 @@ from study.losses.objectives import CLS_REG
 from study.plan import make_plan
 from study.provenance import code_hash
 from study.results import ResultStore
-from study.search_config import ASHA, Population, Search
-from study.space import Choice, Simplex, Uniform
+from study.search_config import ASHA, Median, Population, Search
+from study.space import Choice, Option, Simplex, Uniform
 from study.studies import list_studies, load_study
 from study.tracker import chained
 from study.weighting import hwf, lwf, uncertainty
@@ -137,6 +137,22 @@ def test_a_weighting_with_a_network_of_its_own_is_refused(store, cache_dir):
     assert len(make_plan(make_study(every, **objective), store, cache_dir=cache_dir).trials) == 4
     alike = [{"weighting": hwf.Config()}, {"weighting": lwf.Config(), "tracker.nms_sigma": 0.2}]
     assert len(make_plan(make_study(alike, **objective), store, cache_dir=cache_dir).trials) == 2
+
+
+def test_a_search_may_choose_the_tracker_but_not_together_with_the_weighting(store, cache_dir):
+    def plan(space):
+        study = make_study(search=search(space=space, start=()))
+        return make_plan(study, store, cache_dir=cache_dir)
+
+    widths, sigmas = Choice(values=(8, 16)), Choice(values=(0.2, 0.3))
+    assert plan({"tracker.width": widths, "weighting": Choice(values=(hwf.Config(), lwf.Config()))}).total == 4
+    together = [
+        {"weighting": Choice(values=(lwf.Config(), Option(value=hwf.Config(), space=space)))}
+        for space in ({"tracker.width": widths}, {"tracker.nms_sigma": sigmas})
+    ]
+    with pytest.raises(UserError, match=r"search\.space: weighting chooses the weighting together with trackers of"):
+        plan(together[0])
+    assert plan(together[1]).total == 3
 
 
 def test_a_setting_is_told_only_where_it_tells_apart(store, cache_dir):
@@ -308,11 +324,12 @@ def test_a_search_that_has_ended_plans_nothing_more(store, cache_dir):
     assert [trial.seed for trial in plan.trials] == [0, 1]
 
 
-def test_stopped_trials_stand_where_there_is_early_stopping_or_a_search(store, cache_dir):
+def test_stopped_trials_stand_where_there_is_early_stopping(store, cache_dir):
     for settings, stands in (
         ({"points": POINTS[:1]}, False),
         ({"points": POINTS[:1], "early_stopping": ASHA()}, True),
-        ({"search": search(num_configurations=1)}, True),
+        ({"search": search(num_configurations=1)}, False),
+        ({"search": search(num_configurations=1), "early_stopping": Median()}, True),
     ):
         study = make_study(**settings)
         (trial,) = make_plan(study, store, cache_dir=cache_dir).trials

@@ -448,3 +448,4 @@ def test_a_failed_member_of_a_population_does_not_ask_for_the_same_command(cache
     told = capsys.readouterr().out
     assert re.search(r"failed: generation=1 member=1 .* seed=0 \(trial [0-9a-f]{16}\): out of luck", told)
     assert "1 of 4 trials have not finished; the search went on without them" in told
+    assert "and 1 that ended early (pruned), 100 device-seconds" in told

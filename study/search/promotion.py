@@ -16,14 +16,21 @@ from study.events import Trial
 from study.results import LAST, ResultStore
 from study.search.metrics import better, is_figure
 from study.search.proposer import Outcome, Proposer
-from study.search_config import ASHA
+from study.search_config import ASHA, Population
 
 
 def paused_trials(study: Study, rows: Iterable[Mapping[str, Any]], store: ResultStore) -> frozenset[str]:
-    """Ids of trials that have paused and may still be promoted: their rows say `pruned`, and they have a checkpoint."""
-    if not (isinstance(study.early_stopping, ASHA) and study.early_stopping.promote):
-        return frozenset()
+    """Ids of trials whose rows say `pruned`, which is not their last word.
+
+    With promotion these are the trials that have a checkpoint; without early stopping, if the study file had it before,
+    all of them: they have not run their course.
+    """
+    stopping = study.early_stopping
     pruned = (row["trial_id"] for row in rows if row["status"] == "pruned")
+    if stopping is None:
+        return frozenset() if isinstance(study.search, Population) else frozenset(pruned)
+    if not (isinstance(stopping, ASHA) and stopping.promote):
+        return frozenset()
     return frozenset(trial_id for trial_id in pruned if store.has_checkpoint(trial_id, LAST))
 
 

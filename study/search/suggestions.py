@@ -60,7 +60,8 @@ class Suggestions:
         self._pending: list[Trial] = []
         self._exhausted = False
         fresh = not len(self._optuna)
-        adopted, known = self._reconcile([row for row in store.trials() if row["trial_id"] not in paused])
+        rows = [row | {"status": "interrupted"} if row["trial_id"] in paused else row for row in store.trials()]
+        adopted, known = self._reconcile(rows)
         self._most = max(min(self._search.num_configurations, num_points(self._search.space)), known)
         if fresh and self._optuna.others:
             note(

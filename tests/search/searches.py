@@ -12,6 +12,7 @@ from study.config import Study, Train
 from study.events import Trial
 from study.results import ResultStore
 from study.schema import SCHEMAS
+from study.search.promotion import paused_trials
 from study.search.suggestions import Suggestions
 from study.search_config import Population, Search
 from study.space import Simplex
@@ -59,7 +60,8 @@ class Driver:
         self.store = ResultStore(self.results, self.study.name)
 
     def open(self) -> Suggestions:
-        return Suggestions(self.study, DATA_HASH, self.store, (), self.notes.append)
+        paused = paused_trials(self.study, self.store.trials(), self.store)
+        return Suggestions(self.study, DATA_HASH, self.store, paused, self.notes.append)
 
     def steps(self, status_of: Any = lambda _: "completed", most: float = math.inf) -> Any:
         """A generator: whoever leaves it without closing is a driver that was killed."""

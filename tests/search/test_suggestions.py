@@ -19,7 +19,7 @@ from searches import SPACE, Driver, mota, search_study
 from study.errors import UserError
 from study.results import ResultStore
 from study.search.storage import NAME
-from study.search_config import ASHA, Sampler
+from study.search_config import ASHA, Median, Sampler
 from study.space import Choice, Integer, LogUniform, Option, Simplex, Weights
 from study.weighting import famo, hwf, lwf
 
@@ -387,7 +387,7 @@ def test_what_optuna_is_told(status, figures, state, tmp_path):
 )
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_broke_off_runs_again_in_the_next_run_and_what_stands_does_not(status, again, lost, tmp_path):
-    driver = Driver(search_study(3), tmp_path)
+    driver = Driver(search_study(3, early_stopping=Median()), tmp_path)
     first, *others = driver.run(most=2, status_of=lambda trial: "completed" if trial.index else status)
     assert len(others) == (status != "interrupted")  # then nothing new begins
     if lost:
@@ -397,6 +397,18 @@ def test_what_broke_off_runs_again_in_the_next_run_and_what_stands_does_not(stat
     assert not set(ids(others)) & set(ids(rest))
     assert {row["trial_id"] for row in driver.store.trials()} == {trial.trial_id for trial in driver.suggested}
     assert len(driver.store.trials()) == 3
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_was_stopped_early_goes_on_when_the_study_no_longer_stops_early(lost, tmp_path):
+    driver = Driver(search_study(3, early_stopping=Median()), tmp_path)
+    stopped, *_ = driver.run(status_of=lambda trial: "completed" if trial.index else "pruned")
+    driver.study = search_study(3)
+    if lost:
+        (tmp_path / "example" / NAME).unlink()
+    assert ids(driver.run()) == ids([stopped])
+    assert {row["status"] for row in driver.store.trials()} == {"completed"}
+    assert load(driver).best_trial.value == max(mota(trial) for trial in driver.suggested)
 
 
 def test_a_stopped_trial_keeps_its_figures_when_the_storage_is_filled_again(tmp_path):
