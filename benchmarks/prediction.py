@@ -18,8 +18,9 @@ from study.config import Execution, Study
 from study.execute import run_study
 from study.forecast import with_probes
 from study.frozen import validate
-from study.plan import load_study, make_plan
+from study.plan import make_plan
 from study.results import ResultStore, cost
+from study.studies import load_study
 
 TARGET = 0.25
 LEAST = 4
