@@ -44,7 +44,7 @@ def main() -> int:
             start = time.time()
             code = Driver(command(name, options.folder / "undisturbed"), {"TMPDIR": place}).wait()
             print(f"{name}: undisturbed, exit code {code} in {time.time() - start:.0f} s", flush=True)
-        while left := [kill for kill in planned if kill.at is None]:
+        while left := [kill for kill in planned if not kill.done]:
             name, folder = STUDIES[len(rounds) % len(STUDIES)], options.folder / f"{len(rounds) + 1}"
             observer = Observer()
             try:

@@ -123,7 +123,7 @@ class Theirs:
             output = self.tracker(batch)
         self.stepper.optimizer.zero_grad(set_to_none=True)
         self.differentiate([output.losses[task].float() for task in OBJECTIVE.tasks], output.shared_features)
-        nn.utils.clip_grad_norm_(self.stepper.parameters, TRAIN.clip_grad_norm)
+        nn.utils.clip_grad_norm_(self.stepper.parameters, TRAIN.clip_grad_norm or math.inf)
         self.stepper.optimizer.step()
 
     def differentiate(self, losses: list[Tensor], features: list[Tensor]) -> None:
@@ -297,7 +297,7 @@ def prepare(device: torch.device, threads: int) -> None:
     torch.set_num_threads(threads)
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def row(method: str, found: Sequence[float], bound: float | None) -> str:

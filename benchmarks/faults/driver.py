@@ -47,7 +47,7 @@ class Driver:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", **environment},
         )
         self.process = psutil.Process(self._process.pid)
         self._names: dict[psutil.Process, str] = {}

@@ -1,5 +1,6 @@
 """Runs of a study that are killed at random moments, until it is finished."""
 
+import math
 import random
 import re
 import time
@@ -38,9 +39,14 @@ class Kill:
     wanted: str
     seconds: float
     after_epoch: bool
-    at: float | None = None
+    at: float = math.nan
     victim: str = ""
     run: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it was carried out."""
+        return self.victim != ""
 
     @property
     def moment(self) -> str:
@@ -102,12 +108,12 @@ class Campaign:
 
     def outcome(self, kill: Kill) -> str:
         """What a kill led to, in words."""
-        driver = self.drivers[kill.run]
-        if not self.ended(kill):
+        driver, code = self.drivers[kill.run], self.drivers[kill.run].code
+        if not self.ended(kill) or code is None:
             return WENT_ON
-        if driver.code < 0:
+        if code < 0:
             return "the next run went on"
-        return f"exit code {driver.code} after {driver.ended_at - kill.at:.0f} s, the next run went on"
+        return f"exit code {code} after {driver.ended_at - kill.at:.0f} s, the next run went on"
 
     def seconds_to_epoch(self, kill: Kill) -> float | None:
         """From a kill to the next epoch of any trial, in the run that went on; None: all had been told."""
@@ -149,5 +155,5 @@ class Campaign:
     def _look_at_end(self, driver: Driver) -> None:
         """A run that ended by itself says so in one line; Ray's core, if it ends the process, in lines of its own."""
         told = [line for line in driver.errors if line.strip() and not RAYS_OWN.match(line)]
-        if driver.code > 0 and len(told) > 1:
+        if driver.code and driver.code > 0 and len(told) > 1:
             self.problems.append(f"run {len(self.drivers)}: exit code {driver.code} and {len(told)} lines: {told}")
