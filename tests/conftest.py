@@ -12,10 +12,20 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_DATA = "MOT_TEST_DATA"
+RAY = ("end_to_end", "execute")
+"""Folders of tests that start Ray."""
+
 SEQUENCES = ("ETH-Bahnhof", "KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Two processes run the tests. A file stays in one of them, for its fixtures. All that starts Ray does, too: several
+    # Rays on a few cores would wait for each other. It takes longest, and so comes first.
+    for item in items:
+        group = "ray" if item.path.parent.name in RAY else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.parent.name not in RAY)
     if os.environ.get(REAL_DATA):
         return
     real = [item for item in items if item.get_closest_marker("real_data")]

@@ -14,6 +14,6 @@ STUDY = Study(
     tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
     objective=CLS_REG_REID,
     weighting=hwf.Config(),
-    train=Train(epochs=16, batch_size=4),
+    train=Train(epochs=12, batch_size=4),
     search=Search(space={"weighting.loss_weights": Simplex()}, sampler="random", num_configurations=3),
 )

@@ -1,5 +1,6 @@
 """What `benchmarks/chaos.py` does at length: parts of a running study are killed, and nothing comes of it."""
 
+import signal
 import time
 
 import pytest
@@ -54,7 +55,9 @@ def wait_for_epochs(driver, number):
         time.sleep(0.05)
 
 
-def test_killed_workers_actors_and_drivers_leave_no_trace_in_the_rows(tmp_path, undisturbed, observer):
+def test_kills_and_an_interruption_leave_no_trace_in_the_rows(tmp_path, undisturbed, observer):
+    store = ResultStore(tmp_path, STUDY.name)
+
     def drive():
         command = ["-m", "study.run", f"{__file__.rpartition('/')[0]}/chaos_short.py", "--results", str(tmp_path)]
         driver = Driver(command, {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache")})
@@ -70,9 +73,26 @@ def test_killed_workers_actors_and_drivers_leave_no_trace_in_the_rows(tmp_path, 
     wait_for_epochs(first, 1)
     kill(first, "driver")
     assert first.wait(10) < 0
+
     second = drive()
-    assert second.wait(200) == 0, second.errors
-    assert second.errors == []
-    assert failed_checks(ResultStore(tmp_path, STUDY.name), undisturbed, observer.held_seconds) == []
-    assert sum(row["attempts"] for row in ResultStore(tmp_path, STUDY.name).trials()) > 3
-    assert first.left(40, but=HELPERS) == second.left(10) == []
+    wait_for_epochs(second, 2)
+    second.process.send_signal(signal.SIGINT)
+    assert second.wait(60) == 130
+    assert second.errors == [
+        "interrupted: finished trials and the checkpoints of unfinished ones are kept; "
+        "the same command goes on from there"
+    ]
+    assert second.left(10) == []
+    assert "running" not in {entry["status"] for entry in store.ledger()}
+    assert {row["status"] for row in store.trials()} <= {"completed", "interrupted"}
+    reached = {row["trial_id"]: row["epochs"] for row in store.trials()}
+
+    third = drive()
+    assert third.wait(200) == 0, third.errors
+    assert third.errors == []
+    assert failed_checks(store, undisturbed, observer.held_seconds) == []
+    # No epoch is computed twice but the one whose checkpoint was not written.
+    epochs = sum(STUDY.train.epochs - reached.get(row["trial_id"], 0) for row in store.trials())
+    assert epochs <= len(third.epochs) <= epochs + len(reached)
+    assert sum(row["attempts"] for row in store.trials()) > len(store.trials()) + 1
+    assert first.left(40, but=HELPERS) == third.left(10) == []

@@ -14,10 +14,11 @@ from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialPa
 from study.execute import run_study
 from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
+from study.housekeeping import KeptModels
 from study.prediction import TrialPrediction
 from study.results import LAST, cost
 from study.search.storage import NAME
-from study.search_config import ASHA, Median, Population, Search
+from study.search_config import ASHA, Population, Search
 from study.space import LogUniform, Simplex
 from study.weighting import hwf
 
@@ -79,33 +80,12 @@ def test_a_search_runs_its_suggestions_and_then_its_best_under_the_other_seeds(t
     assert {trial_id: trial.values for trial_id, trial in told.items()} == {
         row["trial_id"]: [row["val_mota"]] for row in first
     }
+    models = {file.path.split("/")[1] for file in store.folder.files() if file.path.endswith("/model.pt")}
+    assert models == set(KeptModels(store.trials()).reasons)
+    assert len(models) < 6
     # Done is done.
     _, _, events = run(study, tmp_path, cache_dir)
     assert events == []
-
-
-def test_suggestions_are_the_same_again_and_go_on_after_an_interruption(tmp_path, cache_dir):
-    study = searching(learning_rates(5), epochs=2, execution=ONE_AT_A_TIME)
-    plan, store, _ = run(study, tmp_path / "quiet", cache_dir)
-    quiet = {trial.trial_id for trial in plan.trials}
-    assert len(quiet) == 5
-
-    ended = []
-
-    def interrupt(event):
-        if isinstance(event, TrialEnded):
-            ended.append(event.trial.trial_id)
-        if len(ended) == 2 and isinstance(event, EpochFinished):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(study, tmp_path / "loud", cache_dir, interrupt)
-    assert sum(trial.state == optuna.trial.TrialState.RUNNING for trial in optuna_trials(tmp_path / "loud")) == 1
-    plan, store, _ = run(study, tmp_path / "loud", cache_dir)
-    assert plan.ended
-    assert {trial.trial_id for trial in plan.trials} == quiet == {row["trial_id"] for row in store.trials()}
-    assert {trial.state for trial in optuna_trials(tmp_path / "loud")} == {optuna.trial.TrialState.COMPLETE}
-    assert sorted(row["attempts"] for row in store.trials()) == [1, 1, 1, 1, 2]
 
 
 def test_stopped_trials_keep_rows_and_cost_and_tune_never_stops_the_first(tmp_path, cache_dir):
@@ -127,17 +107,6 @@ def test_stopped_trials_keep_rows_and_cost_and_tune_never_stops_the_first(tmp_pa
     # An epoch after the verdict is never computed.
     reported = [event for event in events if isinstance(event, EpochFinished)]
     assert len(reported) == sum(row["epochs"] for row in store.trials())
-
-
-def test_median_rule_needs_others_to_compare_with(tmp_path, cache_dir):
-    stopping = Median(metric="val_fn", min_trials=2)
-    study = searching(learning_rates(5), early_stopping=stopping, epochs=3, execution=ONE_AT_A_TIME)
-    plan, store, _ = run(study, tmp_path, cache_dir)
-    assert plan.ended
-    in_order = [store.trial(trial.trial_id) for trial in sorted(plan.trials, key=lambda trial: trial.index)]
-    assert [row["status"] for row in in_order[:2]] == ["completed", "completed"]
-    medians = [row for row in in_order[2:] if row["status"] == "pruned"]
-    assert all(row["epochs"] < 3 for row in medians)
 
 
 def test_paused_trials_go_on_from_their_checkpoint_charged_to_the_same_trial(tmp_path, cache_dir):
