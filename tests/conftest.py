@@ -3,10 +3,15 @@ import os
 # One thread a process: tests run small networks, often several processes at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The runner tells its processes how wide its terminal is; what they print goes to none.
+os.environ.pop("COLUMNS", None)
+
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # A runner in the background ignores Ctrl-C, and so would the processes that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,14 +23,23 @@ RAY = ("end_to_end", "execute")
 SEQUENCES = ("ETH-Bahnhof", "KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus")
 
 
-@pytest.hookimpl(tryfirst=True)
+class OneRay(LoadFileScheduling):
+    """Of the processes that run the tests, each gets whole files, and one of them all that starts Ray.
+
+    Several Rays on a few cores would wait for each other.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, folder, *_ = nodeid.split("/")
+        return "ray" if folder in RAY else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
+    return OneRay(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # Two processes run the tests. A file stays in one of them, for its fixtures. All that starts Ray does, too: several
-    # Rays on a few cores would wait for each other. It takes longest, and so comes first.
-    for item in items:
-        group = "ray" if item.path.parent.name in RAY else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path.parent.name not in RAY)
+    items.sort(key=lambda item: item.path.parent.name not in RAY)  # it takes longest, and so comes first
     if os.environ.get(REAL_DATA):
         return
     real = [item for item in items if item.get_closest_marker("real_data")]
