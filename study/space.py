@@ -8,26 +8,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 from pydantic_core import to_jsonable_python
 
+from study.draw import Draw, number, whole
 from study.errors import UserError
 from study.frozen import Frozen
-
-
-class Draw(Protocol):
-    """What chooses: `optuna.Trial` has these methods."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = ...) -> float:
-        """A number of [low, high]."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = ...) -> int:
-        """A whole number of [low, high]."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of the choices."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ class Uniform(_Range):
 
     def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: _number(found.at(key), self.low, self.high, name)}
+        return {name: number(found.at(key), self.low, self.high, name)}
 
 
 class LogUniform(_Range):
@@ -91,7 +79,7 @@ class LogUniform(_Range):
 
     def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: _number(found.at(key), self.low, self.high, name)}
+        return {name: number(found.at(key), self.low, self.high, name)}
 
 
 class Integer(_Range):
@@ -114,7 +102,7 @@ class Integer(_Range):
 
     def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
-        return {name: _whole(found.at(key), self.low, self.high, name)}
+        return {name: whole(found.at(key), self.low, self.high, name)}
 
 
 class Weights(Frozen):
@@ -131,7 +119,7 @@ class Weights(Frozen):
     def parameters(self, found: Found, key: str, name: str) -> dict[str, Any]:
         """See `parameters`."""
         weights = _weights(found.at(key), found.tasks)
-        return {f"{name}.{task}": _number(weights[task], self.low, self.high, f"{name}.{task}") for task in found.tasks}
+        return {f"{name}.{task}": number(weights[task], self.low, self.high, f"{name}.{task}") for task in found.tasks}
 
 
 class Simplex(Frozen):
@@ -159,7 +147,7 @@ class Simplex(Frozen):
         if not weights[first]:
             raise UserError(f"{name}.{first} is 0, and the other weights are searched as ratios to it")
         return {
-            f"{name}.{task}/{first}": _number(
+            f"{name}.{task}/{first}": number(
                 weights[task] / weights[first], 1 / self.ratio, self.ratio, f"{name}.{task}/{first}"
             )
             for task in others
@@ -273,33 +261,6 @@ def parameters(space: Space, plain: Mapping[str, Any], tasks: Sequence[str]) -> 
     return chosen
 
 
-class Fixed:
-    """Makes the choices that are given, by name."""
-
-    def __init__(self, chosen: Mapping[str, Any]) -> None:
-        self._chosen = chosen
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        """The number given."""
-        return _number(self._take(name), low, high, name)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
-        """The whole number given."""
-        return _whole(self._take(name), low, high, name)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """The choice given."""
-        value = self._take(name)
-        if value not in choices:
-            raise UserError(f"{name}: {value!r} is none of {list(choices)}")
-        return value
-
-    def _take(self, name: str) -> Any:
-        if name not in self._chosen:
-            raise UserError(f"{name}: not chosen")
-        return self._chosen[name]
-
-
 def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], ...]:
     """Every combination of values by dotted key, as points of a study; the last axis runs fastest."""
     return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
@@ -360,21 +321,6 @@ def refuse_overlaps(space: Space, around: Space | None = None) -> None:
         for value in dimension.values if isinstance(dimension, Choice) else ():
             if isinstance(value, Option):
                 refuse_overlaps(value.space, together)
-
-
-def _number(value: Any, low: float, high: float, name: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise UserError(f"{name}: {value!r} is not a number")
-    # A ratio of two rounded weights may lie an ulp outside.
-    if not (low <= value <= high or math.isclose(value, low) or math.isclose(value, high)):
-        raise UserError(f"{name}: {value:g} is outside [{low:g}, {high:g}]")
-    return min(max(value, low), high)
-
-
-def _whole(value: Any, low: int, high: int, name: str) -> int:
-    if _number(value, low, high, name) != int(value):
-        raise UserError(f"{name}: {value:g} is no whole number")
-    return int(value)
 
 
 def _weights(value: Any, tasks: Sequence[str]) -> dict[str, float]:

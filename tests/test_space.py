@@ -10,13 +10,12 @@ from example_rows import make_study
 from pydantic import ValidationError
 
 from study.config import Study, set_keys
+from study.draw import Fixed, RandomDraw
 from study.errors import UserError
 from study.frozen import validate
-from study.search.members import RandomDraw
 from study.search_config import Search
 from study.space import (
     Choice,
-    Fixed,
     Integer,
     LogUniform,
     Option,

@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from study.config import Configuration, Study, trial_id
+from study.draw import Fixed, RandomDraw
 from study.errors import UserError
 from study.events import Trial
 from study.rows import differing, flatten
-from study.search.members import RandomDraw, first_weights, generations, schedule
+from study.search.members import first_weights, generations, schedule
 from study.search_config import Population, Search
-from study.space import Choice, Fixed, Option, Space, choose, dimensions, parameters
+from study.space import Choice, Option, Space, choose, dimensions, parameters
 
 _DRAWS = 64
 """Points drawn at random to learn what a space varies, and whether all of it is possible."""

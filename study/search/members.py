@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.config import Configuration, Study, trial_id
+from study.draw import RandomDraw
 from study.errors import UserError
 from study.events import Trial
 from study.search.metrics import better, is_figure
@@ -151,24 +152,3 @@ def _placed(search: Population, weights: Mapping[str, float]) -> dict[str, float
 
 def _random(search: Population, generation: int, member: int) -> random.Random:
     return random.Random(f"{search.sampler_seed}/{generation}/{member}")
-
-
-class RandomDraw:
-    """Chooses at random; see `study.space.Draw`."""
-
-    def __init__(self, source: random.Random) -> None:
-        self._source = source
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        """A number of [low, high]."""
-        if log:
-            return min(max(math.exp(self._source.uniform(math.log(low), math.log(high))), low), high)
-        return self._source.uniform(low, high)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
-        """A whole number of [low, high]."""
-        return self._source.randint(low, high)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ARG002
-        """One of the choices."""
-        return self._source.choice(choices)

@@ -10,10 +10,11 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from study.config import Study, digest
+from study.draw import Draw, Fixed
 from study.search.metrics import better, is_figure
 from study.search.storage import Storage
 from study.search_config import Search
-from study.space import Draw, Fixed, choose
+from study.space import choose
 
 _TRIAL_ID = "trial_id"
 _KILLED = "killed"

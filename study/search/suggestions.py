@@ -11,11 +11,11 @@ from typing import Any
 from optuna.trial import TrialState
 
 from study.config import Study
+from study.draw import RandomDraw
 from study.events import Trial
 from study.results import ResultStore
 from study.schema import DONE
 from study.search.known import at, make_trial, parameters_of, start_points
-from study.search.members import RandomDraw
 from study.search.metrics import is_figure
 from study.search.optuna_study import Noting, OptunaStudy, chosen
 from study.search.proposer import Outcome

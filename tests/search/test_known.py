@@ -8,9 +8,9 @@ import pytest
 from example_rows import DATA_HASH, make_row
 from searches import kept, search_study
 
+from study.draw import RandomDraw
 from study.errors import UserError
 from study.search.known import at, known_trials, make_trial, parameters_of, possible_configurations, start_points
-from study.search.members import RandomDraw
 from study.search_config import Population
 from study.space import Choice, Integer, LogUniform, Option, Simplex, Uniform, Weights, choose
 from study.weighting import famo, gradnorm, hwf, lwf
