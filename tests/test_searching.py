@@ -34,6 +34,7 @@ def test_the_example_runs_from_the_command_line(example, tmp_path):
     command = [sys.executable, "-m", "study.run", str(example), "--dry-run", "--set", "data.root=synthetic:tiny"]
     command += ["--results", str(tmp_path / "results"), "--set", "search.sampler=gp"]
     environment = {**os.environ, "LOSS_WEIGHTING_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    environment["RAY_ADDRESS"] = "10.0.0.1:6379"  # a cluster elsewhere, whose costs are not probed here
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "which_weighting: 30 trials (3 seeds), 0 done, 30 to run" in done.stdout

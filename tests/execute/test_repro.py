@@ -123,10 +123,12 @@ def test_altered_rows_are_found_with_how_far_off_they_are(tmp_path, cache_dir, r
     assert lines[-1] == f"made with other code: {code}"
 
 
-def test_a_pruned_trial_is_run_as_far_as_it_came(tmp_path, cache_dir, repro):
+def test_a_pruned_trial_is_run_as_far_as_it_came_and_on_as_many_threads(tmp_path, cache_dir, repro):
     answers = iter([Verdict.GO_ON, Verdict.STOP])
-    store, row, _ = stored(tmp_path, cache_dir, tiny_study(), verdict=lambda: next(answers))
-    assert (row["status"], row["epochs"]) == ("pruned", 2)
+    study = tiny_study(precision="float32", execution=Execution(cpus_per_worker=2))
+    torch.set_num_threads(2)
+    store, row, _ = stored(tmp_path, cache_dir, study, devices=2.0, verdict=lambda: next(answers))
+    assert (row["status"], row["epochs"], row["devices_per_worker"]) == ("pruned", 2, 2.0)
     assert repro(store) == (0, [f"bit-equal: 4 tables, {num_rows(store, row) + 1} rows"])
 
 
@@ -164,14 +166,6 @@ def test_the_rows_of_a_failed_trial_are_compared_and_its_failure_may_come_again(
     equal = f"bit-equal: 3 tables, {num_rows(store, row)} rows"
     ends = "the stored run ended failed: a worker died; this one failed: RuntimeError: weighting is broken"
     assert repro(store) == (0, [equal, ends])
-
-
-def test_a_trial_runs_again_on_as_many_threads(tmp_path, cache_dir, repro):
-    study = tiny_study(epochs=1, precision="float32", execution=Execution(cpus_per_worker=2))
-    torch.set_num_threads(2)
-    store, row, _ = stored(tmp_path, cache_dir, study, devices=2.0)
-    assert row["devices_per_worker"] == 2.0
-    assert repro(store) == (0, [f"bit-equal: 4 tables, {num_rows(store, row) + 1} rows"])
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path, cache_dir):

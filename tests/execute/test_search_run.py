@@ -177,7 +177,7 @@ def test_the_budget_is_a_cap_over_all_runs(tmp_path, cache_dir):
     # What a group's start takes on this machine now, so that there is time left for training. Elsewhere: with rows to
     # predict from, trials of so many epochs would not be started.
     _, _, spent = spend("measured", epochs=1)
-    budget = 2.5 * spent + 10
+    budget = 1.5 * spent + 6
 
     store, _, spent = spend("spent", budget=budget)
     assert 0.5 * budget < spent <= budget

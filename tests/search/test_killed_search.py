@@ -17,8 +17,8 @@ from study.results import ResultStore
 from study.search.proposers import make_proposer
 from study.search.storage import NAME
 
-STARTS = tuple({"weighting.loss_weights": {"cls": weight, "reg": 1.0, "reid": 1.0}} for weight in (1.0, 2.0))
-SEARCHED = 3
+STARTS = tuple({"weighting.loss_weights": {"cls": weight, "reg": 1.0, "reid": 1.0}} for weight in (1.0,))
+SEARCHED = 2
 
 
 def search(folder: Path, sampler: str) -> None:
@@ -62,7 +62,7 @@ def told(folder: Path) -> list[optuna.trial.FrozenTrial]:
 def test_the_same_configurations_are_tried_each_once(sampler, tmp_path):
     run_script(__file__, tmp_path, sampler)
     numbers = sorted(int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal())
-    assert numbers[-1] > 50
+    assert numbers[-1] > 30
     for number in reversed(numbers):
         rows = ResultStore(tmp_path / str(number), "example").trials()
         by_seed = {seed: [row["trial_id"] for row in rows if row["seed"] == seed] for seed in (0, 1)}
