@@ -19,7 +19,6 @@ import ray
 from filelock import FileLock, Timeout
 from ray._private import auto_init_hook
 from ray._private.ray_logging import stdout_deduplicator
-from ray.exceptions import RayError
 
 from study.environment import environment
 from study.errors import ClusterError, Terminated, UserError
@@ -115,7 +114,7 @@ def _start(variables: Mapping[str, str], storage: Path) -> None:
                 logging_level=logging.CRITICAL,
                 _temp_dir=str(storage),
             )
-        except (RuntimeError, OSError, RayError) as error:
+        except Exception as error:  # if a process of Ray's dies meanwhile, it raises exactly this class
             raise ClusterError(f"Ray does not start on this machine: {str(error).splitlines()[0]}") from error
 
 

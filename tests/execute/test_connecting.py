@@ -14,6 +14,7 @@ import pytest
 import ray
 from ray.exceptions import RaySystemError
 
+from study.errors import ClusterError
 from study.execute.cluster import connected
 
 
@@ -76,6 +77,16 @@ def test_ray_that_breaks_is_told_and_leaves_nothing(name):
     assert told.startswith(f"{name}, a process of Ray's, has ended")
     assert left == "left: set()"
     assert list(Path(place).iterdir()) == []
+
+
+def test_ray_that_breaks_while_it_starts_is_told_in_a_line(monkeypatch):
+    def init(**_):  # of Ray's, once its GCS was killed: in earnest it gives up after half a minute
+        raise Exception("The current node timed out during startup.\nThis could happen because")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ClusterError) as caught, connected(1):
+        pass
+    assert str(caught.value) == "Ray does not start on this machine: The current node timed out during startup."
 
 
 def test_folders_of_killed_drivers_are_removed(monkeypatch):
