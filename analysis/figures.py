@@ -190,6 +190,7 @@ def _spread(heights: Sequence[float], floor: float) -> list[float]:
 
 def _draw_key(axes: Axes, board: pd.DataFrame, colours: dict[str, Colour]) -> None:
     axes.set_axis_off()
+    board = board[board["status"] != "pruned"]
     top, step = 1.0, 0.073
     for rank, line in board.head(_NUMBERED).iterrows():
         colour = colours[line["weighting"]] if len(colours) > 1 else "black"
@@ -217,6 +218,8 @@ def _figures(line: pd.Series) -> str:
 
 def _heading(trials: pd.DataFrame, board: pd.DataFrame) -> str:
     names: Sequence[str] = list(dict.fromkeys(trials["study"]))
-    lost = int((trials["status"] != "completed").sum())
-    unfinished = f", {lost} of them not completed" if lost else ""
-    return f"{', '.join(names)}: {len(board)} configurations, {len(trials)} trials{unfinished}"
+    pruned = int((trials["status"] == "pruned").sum())
+    lost = int((trials["status"] != "completed").sum()) - pruned
+    early = f", {pruned} of them ended early" if pruned else ""
+    unfinished = f", {lost} {'' if early else 'of them '}not completed" if lost else ""
+    return f"{', '.join(names)}: {len(board)} configurations, {len(trials)} trials{early}{unfinished}"

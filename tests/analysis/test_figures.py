@@ -46,6 +46,26 @@ def test_failed_trials_are_paid_for_and_named(trials):
     assert any("1 completed, 1 failed" in text for text in texts(key))
 
 
+def test_trials_that_ended_early_are_paid_for_and_counted_but_not_listed(trials):
+    trials.loc[trials["weighting.loss_weights.cls"] == 0.5, "status"] = "pruned"
+    mota, _, key = (figure := cost_vs_accuracy(trials)).axes
+    assert figure.get_suptitle() == "example: 3 configurations, 6 trials, 2 of them ended early"
+    (star,) = (line for line in mota.lines if line.get_marker() == "*")
+    assert star.get_xydata()[0] == pytest.approx([606, 0.705])
+    assert [text for text in texts(key) if text.startswith("cls")] == ["cls=2", "cls=1"]
+    trials.loc[trials["weighting.loss_weights.cls"] == 1, "status"] = "failed"
+    told = "example: 3 configurations, 6 trials, 2 of them ended early, 2 not completed"
+    assert cost_vs_accuracy(trials).get_suptitle() == told
+
+
+def test_long_names_are_shortened(trials):
+    trials["weighting.note"] = ["a very long name of a setting " * 3 + str(i // 2) for i in range(6)]
+    *_, key = cost_vs_accuracy(trials).axes
+    names = [text for text in texts(key) if "note" in text or text.endswith("…")]
+    assert len(names) == 3
+    assert all(len(text) == 56 and text.endswith("…") for text in names)
+
+
 def test_every_search_has_its_own_cost_and_a_single_configuration_is_no_search(trials):
     trials.loc[trials["weighting.loss_weights.cls"] == 2, "weighting"] = "learned"
     mota, *_ = cost_vs_accuracy(trials).axes
