@@ -105,38 +105,33 @@ def _planned(study: Study, store: "ResultStore", options: argparse.Namespace, co
 def _run(study: Study, store: "ResultStore", options: argparse.Namespace, console: Console, claim: "Claim") -> int:
     """Plan a study, run what is missing, and show what has come of it; the exit code."""
     from study.budget import refuse_useless_budget
+    from study.execute import run_study
     from study.forecast import outcome_line
+    from study.live import Display
     from study.plan import make_plan
     from study.repository import read_code
     from study.summary import show_outcome
+    from study.watchers.watcher import Watchers
 
     plan = _planned(study, store, options, console)
     refuse_useless_budget(plan, store)
     store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
-    lines, comparison = [], None
-    if not plan.ended or options.log:
-        from study.execute import run_study
-        from study.live import Display
-        from study.watchers.watcher import Watchers
-
-        ledger = store.ledger()
-        display = Display(plan, store.trials(), console)
-        told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
-        claim.tell(told, lambda: {"eta": display.eta})
-        tune_folder = (
-            store.local_folder() / TUNE / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if TUNE in options.log else None
-        )
-        with display, Watchers(options.log, plan, store, display) as watchers:
-            if not plan.ended:
-                run_study(plan, store, watchers, tune_folder=tune_folder)
-        lines = watchers.lines
-        if tune_folder is not None and tune_folder.exists():
-            lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
-        if not plan.ended:
-            comparison = outcome_line(plan, ledger, store.ledger())
-            plan = make_plan(study, store, cache_dir=plan.cache_dir)  # knows what a search has suggested
+    ledger = store.ledger()
+    display = Display(plan, store.trials(), console)
+    told = {"total": plan.total, "budget_device_seconds": study.execution.budget_device_seconds}
+    claim.tell(told, lambda: {"eta": display.eta})
+    tune_folder = store.local_folder() / TUNE / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if TUNE in options.log else None
+    with display, Watchers(options.log, plan, store, display) as watchers:
+        run_study(plan, store, watchers, tune_folder=tune_folder)
+    lines = watchers.lines
+    if tune_folder is not None and tune_folder.exists():
+        lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
+    comparison = None
+    if not plan.ended:
+        comparison = outcome_line(plan, ledger, store.ledger())
+        plan = make_plan(study, store, cache_dir=plan.cache_dir)  # knows what a search has suggested
     unfinished = show_outcome(plan, store, console, comparison=comparison)
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -322,7 +322,10 @@ def test_a_study_that_is_done_shows_its_outcome_without_running(cache_dir, capsy
     store = ResultStore("results", "mine")
     for trial in make_plan(load_study(study), store, cache_dir=cache_dir).trials:
         store.write_trial(make_row(trial, 0.5))
+    # The driver was killed after the last trial, while its workers waited.
+    store.write_ledger(make_entry(None, entry_id="g-idle", held_seconds=10.0, status="running"))
     assert main([study]) == 0
+    assert [(entry["status"], entry["held_seconds"]) for entry in store.ledger()] == [("lost", 15.0)]
     told = capsys.readouterr().out
     assert "mine: 3 trials, 3 done, 0 to run" in told
     assert "cost against accuracy: " in told

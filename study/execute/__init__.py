@@ -24,7 +24,15 @@ def run_study(
     tune_folder: "Path | None" = None,
     stop_after: int | None = None,
 ) -> None:
-    """Run the missing trials of a plan; see `study.execute.runner.run_study`."""
+    """Run the missing trials of a plan; see `study.execute.runner.run_study`.
+
+    Whatever a driver that was killed has left open in the ledger is closed.
+    """
+    from study.execute.holding import close_running
+
+    close_running(store, "lost")
+    if plan.ended:
+        return
     from study.execute.runner import run_study
 
     run_study(plan, store, on_event, tune_folder=tune_folder, stop_after=stop_after)

@@ -19,10 +19,11 @@ from study.errors import ClusterError
 from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
+from study.execute.holding import close_running
 from study.execute.lost import get, lost_part
 from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
-from study.execute.slot import Slot, close_running
+from study.execute.slot import Slot
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
 from study.execute.verdict import Verdict
 from study.housekeeping import HouseKeeper
@@ -64,9 +65,6 @@ def run_study(
         UserError: not one trial fits on the machine, or the results cannot be written.
         ClusterError: Ray broke, or worker groups do not start; unfinished trials keep their checkpoints.
     """
-    close_running(store, "lost")
-    if plan.ended:
-        return
     try:
         with connected(plan.study.execution.cpus_per_worker) as storage:
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -17,7 +17,7 @@ from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result
-from study.execute.holding import BEAT_SECONDS, Holding
+from study.execute.holding import Holding, close_running
 from study.execute.outcome import last_line, write_outcome
 from study.execute.purse import Purse
 from study.plan import Plan
@@ -135,21 +135,6 @@ class Slot:
 
     def _tell(self, event: Event, trial: Trial) -> None:
         ray.get(self.dispatcher.report.remote(pickle.dumps(event), trial.trial_id, tune_result(event)))
-
-
-def close_running(store: ResultStore, status: str, trial_id: str | None = None, now: float | None = None) -> None:
-    """Close the ledger entries, of one trial or of all, whose holder was killed.
-
-    They are charged up to `now`, seconds since the epoch, or else to the latest that the holder can have lived: a beat
-    after it last wrote them. What was paused is charged as it is.
-    """
-    for entry in store.ledger(trial_id):
-        if entry["status"] == "running":
-            since = (time.time() if now is None else now) - entry["started_at"].timestamp()
-            held = since if now is not None else min(since, entry["held_seconds"] + BEAT_SECONDS)
-            store.write_ledger({**entry, "held_seconds": held, "status": status})
-        elif entry["status"] == "paused":
-            store.write_ledger({**entry, "status": status})
 
 
 def _reason(error: Exception | None) -> str:

@@ -10,7 +10,7 @@ from killed_writes import ends, run_script
 from tiny import open_study, rows, tiny_study
 
 from study.execute.attempt import run_attempt
-from study.execute.slot import close_running
+from study.execute.holding import close_running
 from study.results import load
 from study.schema import ROW_KEYS, TABLES
 

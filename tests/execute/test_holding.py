@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from study.execute.holding import BEAT_SECONDS
-from study.execute.slot import close_running
+from study.execute.holding import BEAT_SECONDS, close_running
 from study.results import ResultStore
 
 ENTRY = {"group_id": "g", "devices": 1.0, "startup_seconds": 0.0, "train_seconds": 0.0, "eval_seconds": 0.0}
