@@ -34,9 +34,8 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
     A search tries most configurations under one seed, and its finalists under all: the best of many single trials is
     partly luck, so a configuration ranks below those that completed more seeds, and the seed that chose the finalists
     does not count in their means (`analysis.seeds.judging`). Means are over completed seeds only, and say over how
-    many: a configuration with any other seed keeps its line, names what happened in `status`,
-    and ranks below those of which every seed completed. Nothing else is skipped: a metric that a completed seed lacks
-    has no mean.
+    many: a configuration with any other seed keeps its line, names what happened in `status`, and ranks below those of
+    which every seed completed. Nothing else is skipped: a metric that a completed seed lacks has no mean.
 
     Args:
         trials: rows of `trials`, as `study.results.load` gives them.

@@ -9,7 +9,7 @@ def judging(trials: pd.DataFrame) -> pd.Series:
     A search tries its suggestions under one seed and runs the best of them again under others. What made a
     configuration the best of many under the first seed was partly luck, so that seed's figure is too high (the winner's
     curse); once another seed of the configuration has completed, only the others count. The seed that chose is the one
-    under which most suggestions of the study ran; if as many ran under another, nothing was chosen.
+    under which most suggestions of the study ran, however they ended; if as many ran under another, nothing was chosen.
 
     Args:
         trials: rows of `trials`, as `study.results.load` gives them.
@@ -18,10 +18,11 @@ def judging(trials: pd.DataFrame) -> pd.Series:
         Booleans, with the index of the rows.
     """
     counts = trials["status"] == "completed"
-    searched = counts & trials["suggested"].notna() & trials["imported_from"].isna()
-    for _, rows in trials[searched].groupby(["study", "data_hash"], sort=False):
-        tried = rows["seed"].value_counts()
+    searched = trials["suggested"].notna() & trials["imported_from"].isna()
+    for _, of_search in trials[searched].groupby(["study", "data_hash"], sort=False):
+        tried = of_search["seed"].value_counts()
         if len(tried) > 1 and tried.iloc[0] > tried.iloc[1]:
+            rows = of_search[counts[of_search.index]]
             again = rows.groupby("configuration_id")["seed"].transform("nunique") > 1
             counts[rows.index[again & (rows["seed"] == tried.index[0])]] = False
     return counts

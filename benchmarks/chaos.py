@@ -5,8 +5,8 @@
 Two studies of ten small trials (`benchmarks/faults/chaos_points.py`, and `chaos_search.py`, which searches) run once
 undisturbed. Then they run in turn while training worker, trial actor, dispatcher, Train controller, raylet, GCS or
 driver are killed (SIGKILL), 30 times in all. Whenever a run ends without having finished its study, the same command is
-started again. Meanwhile a thread looks ten times a second which training workers exist: the ledger must charge at least
-that. FOLDER gets the results. Exit code 1 if a check fails.
+started again. Meanwhile a thread looks ten times a second which training workers exist: the ledger must charge every
+run at least that. FOLDER gets the results. Exit code 1 if a check fails.
 """
 
 import argparse
@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 from faults.checks import failed_checks
-from faults.driver import Driver
-from faults.killing import WENT_ON, Campaign, draw_kills
+from faults.driver import Driver, name_of
+from faults.killing import NOT_SEEN, WENT_ON, Campaign, draw_kills
 from faults.observer import Observer
 
 from study.results import ResultStore, cost
@@ -53,7 +54,9 @@ def main() -> int:
             finally:
                 observer.stop()
             failed += [f"round {len(rounds)}, {problem}" for problem in judge(rounds[-1], name, folder, observer)]
-        failed += leftovers([driver for campaign in rounds for driver in campaign.drivers], Path(place))
+            failed += leftovers([driver for campaign in rounds[:-1] for driver in campaign.drivers], 0)
+        failed += leftovers([driver for campaign in rounds for driver in campaign.drivers], HELPER_SECONDS)
+        failed += traces(place)
     kills = table(rounds)
     print(kills.to_string(index=False, float_format="%.1f", na_rep="-"))
     print(by_victim(kills).to_string(index=False))
@@ -66,23 +69,30 @@ def main() -> int:
 def judge(campaign: Campaign, name: str, folder: Path, observer: Observer) -> list[str]:
     """What is wrong after a round; says what was charged and what was held."""
     store, undisturbed = (ResultStore(results, name) for results in (folder, folder.parent / "undisturbed"))
-    charged, held = cost(store.ledger())["device_seconds"], observer.held_seconds
+    by_run = observer.held()
+    charged, held = cost(store.ledger())["device_seconds"], sum(seconds for _, seconds in by_run)
     print(
         f"{name}: {len(campaign.kills)} kills, {len(campaign.drivers)} runs; {charged:.1f} device-seconds charged, "
         f"{held:.1f} held: {charged / held:.3f} times as many",
         flush=True,
     )
-    return [f"{name}: {problem}" for problem in [*campaign.problems, *failed_checks(store, undisturbed, held)]]
+    return [f"{name}: {problem}" for problem in [*campaign.problems, *failed_checks(store, undisturbed, by_run)]]
 
 
 def command(name: str, results: Path) -> list[str]:
     return ["-m", "study.run", str(Path(__file__).parent / "faults" / f"{name}.py"), "--results", str(results)]
 
 
-def leftovers(drivers: list[Driver], place: Path) -> list[str]:
-    """What drivers left behind: processes, and folders of Ray's."""
-    found = [f"process {name} is left" for driver in drivers for name in driver.left(HELPER_SECONDS)]
-    return found + [f"folder {folder} is left" for folder in place.glob("study-ray-*")]
+def leftovers(drivers: list[Driver], seconds: float) -> list[str]:
+    """Processes of drivers that outlive them by so many seconds from now."""
+    return [f"process {name} of a run is left" for driver in drivers for name in driver.left(seconds)]
+
+
+def traces(place: str) -> list[str]:
+    """What still works in a folder for temporary files, whoever started it, and what of Ray's lies there."""
+    users = [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("TMPDIR") == place]
+    found = [f"process {name_of(process)} works in {place}" for process in users]
+    return found + [f"folder {folder} is left" for folder in Path(place).glob("study-ray-*")]
 
 
 def table(rounds: list[Campaign]) -> pd.DataFrame:
@@ -108,7 +118,8 @@ def by_victim(kills: pd.DataFrame) -> pd.DataFrame:
             "victim": victim,
             "kills": len(mine),
             "run went on": (mine["what happened"] == WENT_ON).sum(),
-            "next run went on": (mine["what happened"] != WENT_ON).sum(),
+            "next run went on": (~mine["what happened"].isin([WENT_ON, NOT_SEEN])).sum(),
+            "next kill came first": (mine["what happened"] == NOT_SEEN).sum(),
             "s to next epoch": f"{mine['s to next epoch'].median():.0f} ({mine['s to next epoch'].max():.0f})",
         }
         for victim, mine in kills.groupby("victim")

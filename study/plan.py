@@ -22,7 +22,7 @@ from study.search.known import possible_configurations
 from study.search.members import num_generations
 from study.search.metrics import refuse_unknown_metrics
 from study.search.outlook import outlook
-from study.search.promotion import paused_trials
+from study.search.promotion import paused_trials, standing
 from study.search_config import Search
 from study.space import Space, dimensions
 
@@ -116,7 +116,7 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     splits = read_splits(study.data, cache_dir)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     paused = paused_trials(study, rows.values(), store)
-    so_far = [row | {"status": "interrupted"} if name in paused else row for name, row in rows.items()]
+    so_far = standing(rows.values(), paused)
     if study.search is None:
         trials = _planned(configurations, study.seeds, splits.data_hash)
         total, ended = len(trials), {row["trial_id"] for row in so_far if row["status"] in DONE}

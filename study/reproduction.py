@@ -164,17 +164,19 @@ def last_epoch(row: Mapping[str, Any]) -> int | None:
     return int(row["epochs"]) + (row["status"] in ("failed", "oom"))
 
 
-def tables(store: ResultStore, row: Mapping[str, Any], *, of: Mapping[str, Any]) -> dict[Table, list[dict[str, Any]]]:
+def tables(
+    store: ResultStore, row: Mapping[str, Any], *, of: Mapping[str, Any], first: int = 1
+) -> dict[Table, list[dict[str, Any]]]:
     """A trial's rows that are to be compared, by table.
 
     Args:
         store: where they are.
         row: the trial's row of `trials` there.
         of: the trial's stored row. Of one that broke off, the final row and what came after its last epoch are left
-            out; of a member of a population, the epochs that it took over from its parent.
+            out.
+        first: what came before this epoch is left out.
     """
     names: tuple[Table, ...] = ("steps", "epochs", "sequences")
-    first = _first_epoch(of)
     rows = {
         table: [line for line in store.read_rows(table, row["trial_id"]) if first <= line["epoch"] <= of["epochs"]]  # type: ignore[arg-type]
         for table in names
@@ -182,7 +184,11 @@ def tables(store: ResultStore, row: Mapping[str, Any], *, of: Mapping[str, Any])
     return {**rows, "trials": [dict(row)]} if of["status"] in DONE else rows
 
 
-def _first_epoch(row: Mapping[str, Any]) -> int:
-    """The first epoch of a trial's own; a member of a population begins where its parent stopped."""
+def first_epoch(store: ResultStore, row: Mapping[str, Any]) -> int:
+    """The first epoch of a stored trial's own: a member of a population took those before over from its parent.
+
+    The best member trains all of them when it runs again under other seeds.
+    """
     generation = json.loads(row["suggested"] or "{}").get("generation", 1)
-    return 1 + (generation - 1) * int(json.loads(row["configuration"])["weighting"].get("epochs_per_stage", 0))
+    first = 1 + (generation - 1) * int(json.loads(row["configuration"])["weighting"].get("epochs_per_stage", 0))
+    return 1 if any(line["epoch"] < first for line in store.read_rows("epochs", row["trial_id"])) else first

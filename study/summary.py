@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from study.budget import suffices
 from study.config import Study
 from study.differences import why_new
 from study.forecast import plan_lines, trial_cells
@@ -105,7 +106,7 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
         save(cost_vs_accuracy(rows), picture.address)
         _say(console, f"cost against accuracy: {picture}")
     statuses = dict(zip(rows["trial_id"], rows["status"], strict=True))
-    unfinished = plan.total - sum(statuses.get(trial_id) in DONE for trial_id in names)
+    unfinished = plan.total - sum(statuses.get(name) in DONE and name not in plan.paused for name in names)
     errors: dict[str, Any] = dict(zip(rows["trial_id"], rows["error"], strict=True))
     for trial_id in names:
         if (status := statuses.get(trial_id, "not run")) not in ("completed", "pruned"):
@@ -113,10 +114,9 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
             log = f"; log: {store.log_path(trial_id)}" if store.log_path(trial_id).exists() else ""
             _say(console, f"{status}: {names[trial_id]} (trial {trial_id}){error}{log}")
     if unfinished > 0:
-        budget = plan.study.execution.budget_device_seconds
         if plan.ended:
             more = "; the search went on without them"
-        elif budget is not None and cost(store.ledger())["device_seconds"] > 0.9 * budget:
+        elif not suffices(plan, store):
             more = "; more --budget goes on from here"
         else:
             more = "; the same command goes on"

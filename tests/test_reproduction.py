@@ -9,7 +9,7 @@ import search_spaces
 from study.device import cpu_name
 from study.errors import UserError
 from study.plan import make_plan
-from study.reproduction import find_trial, last_epoch, plan_again, ran_on_gpu, tables
+from study.reproduction import find_trial, first_epoch, last_epoch, plan_again, ran_on_gpu, tables
 from study.results import ResultStore
 
 NAMES = ("aaaa0000", "aaaa1111", "bbbb0000")
@@ -171,6 +171,18 @@ def test_a_trial_runs_to_where_it_ended(planned):
     row, *_ = planned
     ends = {"completed": None, "diverged": None, "pruned": 2, "interrupted": 2, "timeout": 2, "failed": 3, "oom": 3}
     assert {status: last_epoch({**row, "status": status, "epochs": 2}) for status in ends} == ends
+
+
+@pytest.mark.parametrize(("begins", "first"), [(5, 5), (1, 1)])
+def test_of_a_member_of_a_population_its_own_epochs_are_compared(planned, begins, first):
+    """Members begin where their parents stopped; the best one, under another seed, at the beginning."""
+    row, store, _ = planned
+    member = row | {"suggested": '{"generation": 3}', "configuration": '{"weighting": {"epochs_per_stage": 2}}'}
+    lines = [{"epoch": epoch, "split": "train", "task": "cls"} for epoch in range(begins, 7)]
+    store.write_rows("epochs", row["trial_id"], lines)
+    assert first_epoch(store, member) == first
+    found = tables(store, member, of=member | {"status": "completed", "epochs": 6}, first=first)
+    assert [line["epoch"] for line in found["epochs"]] == list(range(first, 7))
 
 
 def test_of_a_trial_that_broke_off_the_rows_of_finished_epochs_are_compared(planned):

@@ -19,9 +19,9 @@ from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialSt
 from study.live import Display
 from study.plan import make_plan
 from study.repository import Code
-from study.results import ResultStore
+from study.results import LAST, ResultStore
 from study.run import main, override
-from study.search_config import Population, Search
+from study.search_config import ASHA, Population, Search
 from study.space import Simplex
 from study.studies import load_study
 from study.summary import show_outcome, show_plan
@@ -422,6 +422,32 @@ def test_what_a_search_suggests_is_counted_as_it_comes(cache_dir):
     assert lines[0] == "[1/3] cls=1 reg=1 reid=1 seed=0: started"
     assert "[3/3] cls=3 seed=0: started, attempt 2" in lines
     assert "[3/3] cls=3 seed=0: not started: what is left of the budget would not suffice" in lines
+
+
+def test_paused_trials_that_the_budget_ends_have_not_finished(cache_dir, capsys):
+    points = [{"weighting.loss_weights": {"cls": cls}} for cls in (1.0, 2.0, 3.0)]
+    study = make_study(points, early_stopping=ASHA(), execution=Execution(budget_device_seconds=310.0))
+    store = ResultStore("results", "example")
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    for trial in plan.trials:
+        store.write_trial(make_row(trial, 0.5, status="pruned", epochs=1, data_hash=plan.splits.data_hash))
+        store.write_ledger(make_entry(trial, held_seconds=50.0))
+        store.write_checkpoint(trial.trial_id, LAST, b"state")
+    plan = make_plan(study, store, cache_dir=cache_dir)
+    assert show_outcome(plan, store, Console(width=160)) == 3
+    assert "3 of 3 trials have not finished; more --budget goes on from here" in capsys.readouterr().out
+    more = make_plan(replace_budget(study, 4000.0), store, cache_dir=cache_dir)
+    assert show_outcome(more, store, Console(width=160)) == 3
+    assert "3 of 3 trials have not finished; the same command goes on" in capsys.readouterr().out
+    # Those that will never go on have no checkpoint any more.
+    for trial in plan.trials:
+        store.delete_checkpoint(trial.trial_id, LAST)
+    assert show_outcome(make_plan(study, store, cache_dir=cache_dir), store, Console(width=160)) == 0
+
+
+def replace_budget(study, seconds):
+    execution = study.execution.model_copy(update={"budget_device_seconds": seconds})
+    return study.model_copy(update={"execution": execution})
 
 
 def test_members_of_a_population_train_the_epochs_of_their_generation(cache_dir):

@@ -64,6 +64,7 @@ def test_what_does_not_fit_is_refused(make, message):
             {"search": Population(epochs_per_generation=3), "train.validate_every": 2},
             r"epochs_per_generation is 3, and there are figures every 2 epochs only",
         ),
+        ({"search": Population(), "early_stopping": ASHA()}, r"members of a population .* remove one of the two"),
     ],
 )
 def test_figures_that_cannot_judge_are_refused(changes, message):

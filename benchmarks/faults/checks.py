@@ -1,5 +1,7 @@
 """What must hold of a study's results, however often its processes were killed."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -12,13 +14,13 @@ from study.search.storage import NAME, quiet
 ROWS: tuple[Table, ...] = ("trials", "epochs", "steps", "sequences")
 
 
-def failed_checks(store: ResultStore, reference: ResultStore, held_device_seconds: float) -> list[str]:
+def failed_checks(store: ResultStore, reference: ResultStore, held: Sequence[tuple[float, float]]) -> list[str]:
     """What is wrong with results, in a line each.
 
     Args:
         store: results of a study that was disturbed.
         reference: results of the same study, undisturbed.
-        held_device_seconds: what was seen to be held by it.
+        held: of each run in order, when it began and the device-seconds that it was seen to hold.
     """
     found = []
     trials = load(store.folder.address)
@@ -36,10 +38,15 @@ def failed_checks(store: ResultStore, reference: ResultStore, held_device_second
     ]
     ledger = store.ledger()
     found += [f"ledger: {e['entry_id']} is still running" for e in ledger if e["status"] == "running"]
-    charged = cost(ledger)["device_seconds"]
-    if charged < held_device_seconds:
-        found.append(f"ledger: {charged:.1f} device-seconds charged, {held_device_seconds:.1f} were held")
-    return found + _wrong_suggestions(Path(store.folder.path, NAME), trials)
+    for i, (begin, seconds) in enumerate(held):
+        end = held[i + 1][0] if i + 1 < len(held) else math.inf
+        charged = cost([e for e in ledger if begin <= e["started_at"].timestamp() < end])["device_seconds"]
+        if charged < seconds:
+            found.append(f"ledger: {charged:.1f} device-seconds charged for run {i + 1}, {seconds:.1f} were held")
+    paths = [Path(one.folder.path, NAME) for one in (store, reference)]
+    if paths[1].exists():
+        found += _wrong_suggestions(paths[0], trials)
+    return found
 
 
 def _differ(store: ResultStore, reference: ResultStore, table: Table) -> bool:
@@ -55,9 +62,9 @@ def _differ(store: ResultStore, reference: ResultStore, table: Table) -> bool:
 
 
 def _wrong_suggestions(path: Path, trials: pd.DataFrame) -> list[str]:
-    """What is wrong with the Optuna storage of a search, if there is one."""
+    """What is wrong with the Optuna storage of a search."""
     if not path.exists():
-        return []
+        return [f"optuna: there is no {path.name}"]
     storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     with quiet():
         (name,) = optuna.get_all_study_names(storage)

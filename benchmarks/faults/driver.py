@@ -81,11 +81,17 @@ class Driver:
         self.wait()
 
     def look(self) -> dict[psutil.Process, str]:
-        """Its processes that are alive, also those that outlive it, with their names."""
+        """Its processes that are alive, with their names: also those that outlive it, and what these start then."""
         with self._lock:
-            with suppress(psutil.NoSuchProcess):
-                for process in self.process.children(recursive=True):
-                    self._names.setdefault(process, "")
+            children: dict[int | None, list[psutil.Process]] = {}
+            for process in psutil.process_iter(["ppid"]):
+                children.setdefault(process.info["ppid"], []).append(process)
+            parents = [process.pid for process in [*self._names, *([self.process] if self.code is None else [])]]
+            while parents:
+                for process in children.get(parents.pop(), []):
+                    if process not in self._names:
+                        self._names[process] = ""
+                        parents.append(process.pid)
             now = {process: name_of(process) for process in self._names}
             self._names = {process: name for process, name in now.items() if name is not None}
             return self._names | ({self.process: "driver"} if self.code is None else {})

@@ -3,6 +3,7 @@
 import math
 import random
 import re
+import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ SILENCE_SECONDS = 400.0
 """No run goes without an epoch for so long."""
 
 WENT_ON = "the run went on"
+NOT_SEEN = "the next kill came first"
 RAYS_OWN = re.compile(r"\[\d{4}-\d\d-\d\d .*\] \w+\.cc:\d+:")
 """A line that Ray's core writes past Python."""
 
@@ -96,9 +98,9 @@ class Campaign:
             finally:
                 driver.kill()
             print(f"{time.strftime('%H:%M:%S')} run {len(self.drivers)} ended: exit code {driver.code}", flush=True)
+            self._look_at_end(driver)
             if driver.code == 0:
                 return
-            self._look_at_end(driver)
         self.problems.append("runs end though nothing is killed")
 
     def ended(self, kill: Kill) -> bool:
@@ -110,7 +112,10 @@ class Campaign:
         """What a kill led to, in words."""
         driver, code = self.drivers[kill.run], self.drivers[kill.run].code
         if not self.ended(kill) or code is None:
-            return WENT_ON
+            later = (other.at for other in self.kills if other.run == kill.run and other.at > kill.at)
+            until = min(later, default=math.inf)
+            told = until == math.inf or any(kill.at < at < until for at in driver.epochs)
+            return WENT_ON if told else NOT_SEEN
         if code < 0:
             return "the next run went on"
         return f"exit code {code} after {driver.ended_at - kill.at:.0f} s, the next run went on"
@@ -153,7 +158,9 @@ class Campaign:
         return True
 
     def _look_at_end(self, driver: Driver) -> None:
-        """A run that ended by itself says so in one line; Ray's core, if it ends the process, in lines of its own."""
+        """A run that gave up says why in one line, others say nothing; Ray's core may add lines of its own."""
         told = [line for line in driver.errors if line.strip() and not RAYS_OWN.match(line)]
-        if driver.code and driver.code > 0 and len(told) > 1:
+        killed = any(kill.run == len(self.drivers) - 1 and kill.victim == "driver" for kill in self.kills)
+        lines = {0: 0, 1: 1} | ({-signal.SIGKILL: 0} if killed else {})
+        if len(told) != lines.get(driver.code or 0, -1):
             self.problems.append(f"run {len(self.drivers)}: exit code {driver.code} and {len(told)} lines: {told}")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -12,10 +13,10 @@ SAMPLE_SECONDS = 0.1
 
 @dataclass
 class Held:
-    """A training worker's process: when it was created, first seen as a worker, and last seen alive."""
+    """A training worker's process: whose it is, when it was created and when it was last seen alive."""
 
+    driver: Driver
     created_at: float
-    named_at: float
     seen_at: float
 
 
@@ -35,21 +36,24 @@ class Observer:
 
     def stop(self) -> None:
         """End it."""
+        assert self._thread.is_alive(), "it had to look all the time"
         self._stop.set()
         self._thread.join()
 
-    @property
-    def held_seconds(self) -> float:
-        """From creation to end, of all workers together."""
-        return sum(held.seen_at - held.created_at for held in self.workers.values())
+    def held(self) -> list[tuple[float, float]]:
+        """When each driver began, and the seconds from creation to end of all its workers together."""
+        return [
+            (driver.started_at, sum(w.seen_at - w.created_at for w in self.workers.values() if w.driver is driver))
+            for driver in self._drivers
+        ]
 
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
             for driver in list(self._drivers):
                 for process, name in driver.look().items():
                     if name.startswith(VICTIMS["worker"]) and process not in self.workers:
-                        now = time.time()
-                        self.workers[process] = Held(process.create_time(), now, now)
+                        with suppress(psutil.NoSuchProcess):
+                            self.workers[process] = Held(driver, process.create_time(), time.time())
             now = time.time()
             for process, held in self.workers.items():
                 if name_of(process) is not None:

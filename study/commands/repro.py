@@ -49,7 +49,7 @@ def _run(stored: "ResultStore", row: Mapping[str, Any], place: str, data: str | 
     from study.data import default_cache_dir
     from study.execute import run_study
     from study.live import Display
-    from study.reproduction import last_epoch, plan_again, ran_on_gpu, tables
+    from study.reproduction import first_epoch, last_epoch, plan_again, ran_on_gpu, tables
     from study.results import ResultStore
     from study.schema import DONE
 
@@ -59,7 +59,9 @@ def _run(stored: "ResultStore", row: Mapping[str, Any], place: str, data: str | 
         run_study(plan, scratch, display, stop_after=last_epoch(row))
     now = scratch.trial(plan.trials[0].trial_id)
     assert now is not None
-    comparison = compare(tables(stored, row, of=row), tables(scratch, now, of=row), whole=row["status"] in DONE)
+    first = first_epoch(stored, row)
+    before, after = (tables(store, one, of=row, first=first) for store, one in ((stored, row), (scratch, now)))
+    comparison = compare(before, after, whole=row["status"] in DONE)
     _show(comparison)
     as_stored = _say_the_ends(row, now)
     if comparison.equal and (comparison.rows or as_stored):

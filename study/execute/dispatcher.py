@@ -5,7 +5,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,8 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
+from study.execute.allowance import Allowance
 from study.execute.verdict import Verdict
-
-_MARGIN = 1.2
-"""An epoch, with what is written after it, may take so many times as long as the one before without."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Job:
         retry: attempts in this run before this one.
         trial: the pickled `study.events.Trial`; this actor leaves it packed, which spares it torch.
         judged: whether every epoch waits for the verdict of an early stopping.
-        seconds: how long it should take; None if that is unknown.
+        seconds: how long it should take from where it goes on; None if that is unknown.
     """
 
     trial_id: str
@@ -57,15 +55,19 @@ class GroupState:
         placement_group: what Ray reserved for it.
         jobs: all it was given; the last one may be running.
         running: the job it works on.
+        running_since: when it began, in seconds since the epoch like all times here.
         fault: the first one that was told.
-        held_since: seconds since the epoch, once it is ready.
+        started_at: when it was asked for.
+        held_since: since when it holds devices, once it is ready.
     """
 
     workers: list[ActorHandle] = field(default_factory=list)
     placement_group: Any = None
     jobs: list[Job] = field(default_factory=list)
     running: Job | None = None
+    running_since: float = 0.0
     fault: Fault | None = None
+    started_at: float = field(default_factory=time.time)
     held_since: float | None = None
     deadline: asyncio.TimerHandle | None = None
 
@@ -82,7 +84,8 @@ class Dispatcher:
     def __init__(
         self, timeout_seconds: float | None = None, startup_seconds: float = 0.0, stop_after: int | None = None
     ) -> None:
-        self._timeout_seconds, self._startup_seconds = timeout_seconds, startup_seconds
+        self._timeout_seconds = timeout_seconds
+        self._allowance = Allowance(startup_seconds)
         self._stop_after = math.inf if stop_after is None else stop_after
         self._changed = asyncio.Condition()
         self._queue: deque[Job] = deque()
@@ -90,8 +93,6 @@ class Dispatcher:
         self._events: list[bytes] = []
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._judged: dict[str, tuple[int, Verdict]] = {}
-        self._deadline = math.inf
-        self._short = False
         self._complete = False
         self._closed = False
         self._reason = ""
@@ -140,14 +141,21 @@ class Dispatcher:
     # For worker groups.
 
     async def start_group(self, group_id: str) -> bool:
-        """Whether one more group has something to do; it is expected to start then."""
-        free = sum(group.running is None for group in self._groups.values())
-        needed = not self._closed and (not self._complete or len(self._queue) > free)
-        if needed and time.time() + self._startup_seconds <= self._deadline:
+        """Whether one more group has something to do, and the budget is enough for it; it is expected to start then."""
+
+        def free() -> int:
+            return sum(group.running is None for group in self._groups.values())
+
+        while self._allowance.limited:  # then it depends on the jobs whether a group is worth its start
+            await self._wait(lambda: self._complete or len(self._queue) > free())
+            self._drop_late()
+            await self._notify()
+            if self._closed or self._complete or len(self._queue) > free():
+                break
+        needed = not self._closed and (not self._complete or len(self._queue) > free())
+        if needed and self._affords(list(self._queue)[: free() + 1], another_group=True):
             self._groups[group_id] = GroupState()
             return True
-        self._drop_late()
-        await self._notify()
         return False
 
     async def join(self, group_id: str, worker: ActorHandle, placement_group: Any, held_since: float | None) -> None:
@@ -161,17 +169,25 @@ class Dispatcher:
     async def next_job(self, group_id: str, index: int) -> Job | None:
         """The group's job of this index, the same for all its workers; None if there is nothing left to do."""
         group = self._groups[group_id]
-        await self._wait(lambda: len(group.jobs) > index or bool(self._queue) or self._complete)
-        if len(group.jobs) > index:
-            return group.jobs[index]
+        while True:
+            await self._wait(lambda: len(group.jobs) > index or bool(self._queue) or self._complete)
+            if len(group.jobs) > index:
+                return group.jobs[index]
+            self._drop_late()
+            if self._queue or self._closed or self._complete:  # no await before the job is taken: others ask too
+                break
+            await self._notify()
         if self._closed or not self._queue:
+            await self._notify()
             return None
-        group.running = self._queue.popleft()
-        group.jobs.append(group.running)
+        job = self._queue.popleft()
+        group.running, group.running_since = job, time.time()
+        group.jobs.append(job)
         if self._timeout_seconds is not None:
             loop = asyncio.get_running_loop()
-            group.deadline = loop.call_later(self._timeout_seconds, self._expire, group, group.running)
-        return group.running
+            group.deadline = loop.call_later(self._timeout_seconds, self._expire, group, job)
+        await self._notify()
+        return job
 
     async def report(self, event: bytes, trial_id: str, result: dict[str, Any], *, judged: bool = False) -> Verdict:
         """An event of a trial, packed for the driver, with its result for Ray Tune.
@@ -196,9 +212,9 @@ class Dispatcher:
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
             if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
                 return verdict
-        if time.time() + _MARGIN * result["seconds"] <= self._deadline:
+        if self._allowance.allows_epoch(result["seconds"], len(self._groups)):
             return Verdict.GO_ON
-        self._short = True
+        self._allowance.short = True
         self._drop_late()
         await self._notify()
         return Verdict.INTERRUPT
@@ -234,9 +250,9 @@ class Dispatcher:
         events, self._events = self._events, []
         return events
 
-    async def set_deadline(self, deadline: float) -> None:
-        """Nothing runs longer than this, in seconds since the epoch: jobs that would are dropped."""
-        self._deadline = deadline
+    async def set_left(self, seconds: float) -> None:
+        """The budget still lasts one worker group for so long: jobs that would take longer are dropped."""
+        self._allowance.set(seconds)
         self._drop_late()
         await self._notify()
 
@@ -256,13 +272,21 @@ class Dispatcher:
             self._changed.notify_all()
 
     def _drop_late(self) -> None:
-        """Drop queued jobs that would not end in time; of unknown length, once a trial has been interrupted."""
-        unknown = math.inf if self._short else 0.0
-        start = time.time() + (0.0 if self._groups else self._startup_seconds)
+        """Drop queued jobs that the budget would not be enough for, even when all that run now have ended."""
         for job in list(self._queue):
-            if start + (unknown if job.seconds is None else job.seconds) > self._deadline:
+            if not self._affords([job], another_group=not self._groups):
                 self._queue.remove(job)
                 self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
+
+    def _affords(self, jobs: Sequence[Job], *, another_group: bool) -> bool:
+        now, busy = time.time(), 0.0
+        for group in self._groups.values():
+            if group.running is not None and group.running.seconds is not None:
+                busy += max(0.0, group.running.seconds - (now - group.running_since))
+            elif group.held_since is None:
+                busy += max(0.0, self._allowance.startup_seconds - (now - group.started_at))
+        seconds = [job.seconds for job in jobs]
+        return self._allowance.affords(seconds, busy, len(self._groups), another_group=another_group)
 
     def _finish(self, group: GroupState) -> None:
         group.running = None

@@ -39,7 +39,7 @@ def write_outcome(
     execution: Execution = plan.study.execution
     if epochs is None:
         epochs = max((row["epoch"] for row in store.read_rows("epochs", trial.trial_id)), default=0)
-    predicted = plan.predictions.predictor.of(trial.configuration)
+    predicted = plan.predictions.predictor.of_trial(trial)
     row = trial_row(
         trial,
         data_hash=plan.splits.data_hash,
@@ -52,7 +52,7 @@ def write_outcome(
         error=last_line(error) if error else None,
         epochs=epochs,
         metrics=metrics,
-        predicted_device_seconds=predicted.scaled(trial.share).device_seconds if predicted else None,
+        predicted_device_seconds=predicted.device_seconds if predicted else None,
         **measured,
     )
     store.write_trial(row)

@@ -1,11 +1,10 @@
-"""What a study has spent of its budget, to the second, and when it will be spent."""
+"""What a study has spent of its budget, to the second."""
 
 import math
 import threading
 import time
 
-_END_SECONDS = 3.0
-"""Kept back to end processes in."""
+from study.execute.allowance import END_SECONDS
 
 
 class Purse:
@@ -14,18 +13,18 @@ class Purse:
     Args:
         budget: device-seconds; None: no limit.
         spent: device-seconds of the ledger when this run began.
-        rate: devices that are held when all slots are busy.
+        devices: that a worker group holds.
     """
 
-    def __init__(self, budget: float | None, spent: float, rate: float) -> None:
-        self._budget, self._spent, self._rate = budget, spent, rate
-        self._held: dict[str, tuple[float, float]] = {}
+    def __init__(self, budget: float | None, spent: float, devices: float) -> None:
+        self._budget, self._spent, self._devices = budget, spent, devices
+        self._held: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def hold(self, group_id: str, devices: float, since: float) -> None:
-        """A worker group holds devices since this time, in seconds since the epoch."""
+    def hold(self, group_id: str, since: float) -> None:
+        """A worker group holds its devices since this time, in seconds since the epoch; told again, the last counts."""
         with self._lock:
-            self._held[group_id] = (devices, since)
+            self._held[group_id] = since
 
     def release(self, group_id: str, charged: float) -> None:
         """It has ended, and the ledger charges it these device-seconds."""
@@ -38,11 +37,14 @@ class Purse:
         """Device-seconds until now."""
         now = time.time()
         with self._lock:
-            return self._spent + sum(devices * (now - since) for devices, since in self._held.values())
+            return self._spent + sum(self._devices * (now - since) for since in self._held.values())
 
     @property
-    def deadline(self) -> float:
-        """When the budget is spent at full rate, in seconds since the epoch, less what ending takes."""
-        if self._budget is None:
-            return math.inf
-        return time.time() + (self._budget - self.spent) / self._rate - _END_SECONDS
+    def left(self) -> float:
+        """What is left of the budget, in seconds of one worker group."""
+        return math.inf if self._budget is None else (self._budget - self.spent) / self._devices
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all groups have to end now."""
+        return self.left <= END_SECONDS * len(self._held)

@@ -4,7 +4,6 @@ import pickle
 import shutil
 import statistics
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from study.execute.holding import close_running
 from study.execute.lost import get, lost_part
 from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
-from study.execute.slot import Slot
+from study.execute.slot import Slot, expected_seconds
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
 from study.execute.verdict import Verdict
 from study.housekeeping import HouseKeeper
@@ -97,7 +96,8 @@ class _Run:
         study = plan.study
         ledger = store.ledger()
         startups = [entry["held_seconds"] for entry in ledger if entry["kind"] == "startup"]
-        startup_seconds = statistics.median(startups) if startups else 0.0
+        known = plan.predictions.predictor.group_seconds
+        startup_seconds = statistics.median(startups) if startups else known or 0.0
         slots = min(capacity.slots, plan.total - len(plan.done))
         self.keeper = HouseKeeper(store, study.execution.keep_checkpoints)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -107,7 +107,7 @@ class _Run:
             .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after)
         )
         spent = cost(ledger)["device_seconds"]
-        self.purse = Purse(study.execution.budget_device_seconds, spent, slots * capacity.devices)
+        self.purse = Purse(study.execution.budget_device_seconds, spent, capacity.devices)
         self.notes: list[str] = []
         self.judged: set[str] = set()
         rungs = None
@@ -181,20 +181,15 @@ class _Run:
     def _look_at_budget(self) -> None:
         if self.plan.study.execution.budget_device_seconds is None:
             return
-        deadline = self.purse.deadline
-        ray.get(self.dispatcher.set_deadline.remote(deadline))
-        if time.time() > deadline:
+        ray.get(self.dispatcher.set_left.remote(self.purse.left))
+        if self.purse.is_empty:
             ray.get(self.dispatcher.close.remote("the budget is spent"))
 
     def _job(self, trial: Trial) -> Job:
         attempt = self.store.next_attempt(trial.trial_id)
-        predicted = self.plan.predictions.of(trial.trial_id)
-        if predicted is None:  # a suggestion that no plan knew
-            one = self.plan.predictions.predictor.of(trial.configuration)
-            predicted = None if one is None else one.scaled(trial.share).device_seconds
-        seconds = None if predicted is None else predicted / self.capacity.devices
         if judged := self._is_judged(trial):
             self.judged.add(trial.trial_id)
+        seconds = expected_seconds(self.plan, self.store, trial)
         return Job(trial.trial_id, attempt, 0, pickle.dumps(trial), judged, seconds)
 
     def _is_judged(self, trial: Trial) -> bool:
@@ -207,10 +202,10 @@ class _Run:
         study = self.plan.study
         if study.early_stopping is None:
             return None
-        rule: Rule = rungs.judge if rungs is not None else TuneRule(study.early_stopping, study.train.epochs)
+        rule: Rule = rungs or TuneRule(study.early_stopping, study.train.epochs)
         known = [trial.trial_id for trial in self.plan.trials if self._is_judged(trial)]
-        for result in earlier_results(self.store, known):
-            rule(*result)
+        for earlier in earlier_results(self.store, known):
+            rule.remember(earlier)
         otherwise = Verdict.STOP if rungs is None else Verdict.PAUSE
         return Judge(rule, otherwise, self.dispatcher, self.judged.__contains__)
 

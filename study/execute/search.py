@@ -6,16 +6,19 @@ actor nor its start costs device time.
 """
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune import TuneError
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from study.errors import UserError
 from study.events import Trial, TrialDeclined
 from study.execute.dispatcher import Job
 from study.search.proposer import Proposer
@@ -46,6 +49,8 @@ class ProposedTrials(Searcher):
         self._most, self._job_of = most, job_of
         self._under_way: dict[str, Trial] = {}
         self._finished = False
+        self.error: UserError | None = None
+        """What a result could not be told for; Tune makes a traceback of it."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next trial, or None until one under way has ended. `trial_id` is Tune's own name for it."""
@@ -67,7 +72,8 @@ class ProposedTrials(Searcher):
         """Pass the figures of an epoch on."""
         if not result.get("done"):
             figures = {name: value for name, value in result.items() if name.startswith("val_")}
-            self._proposer.progress(self._under_way[trial_id], result["epoch"], figures)
+            with self._keeping_error():
+                self._proposer.progress(self._under_way[trial_id], result["epoch"], figures)
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:  # noqa: ARG002
         """Pass the outcome on, and make room for the next."""
@@ -76,7 +82,8 @@ class ProposedTrials(Searcher):
         if status is None:
             declined = TrialDeclined(trial)
             ray.get(self._dispatcher.report.remote(pickle.dumps(declined), trial.trial_id, {}))
-        self._proposer.tell(trial, status, result or {})
+        with self._keeping_error():
+            self._proposer.tell(trial, status, result or {})
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the rows of finished trials are the state."""
@@ -84,6 +91,14 @@ class ProposedTrials(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, for the same reason: Tune pickles what it runs with, to restore it, which is never done."""
         return {}
+
+    @contextmanager
+    def _keeping_error(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            self.error = error
+            raise
 
     def _finish(self) -> str:
         self._finished = True
@@ -128,7 +143,7 @@ class Forgetting(tune.Callback):
 
 
 def search(
-    dispatcher: Any, searcher: Searcher, scheduler: TrialScheduler | None, storage: Path, *, log: bool = False
+    dispatcher: Any, searcher: ProposedTrials, scheduler: TrialScheduler | None, storage: Path, *, log: bool = False
 ) -> None:
     """Run Ray Tune until the searcher has no more trials and all have ended.
 
@@ -138,6 +153,9 @@ def search(
         scheduler: judges their epochs.
         storage: folder for Ray's own files; those of this search are in `tune` there.
         log: have Tune write what it sees of the trials, for its own tools.
+
+    Raises:
+        UserError: the searcher cannot be told of a result.
     """
     follower = tune.with_parameters(Follower, dispatcher=dispatcher)
     tuner = tune.Tuner(
@@ -152,4 +170,9 @@ def search(
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except TuneError:
+        if searcher.error is not None:
+            raise searcher.error from None
+        raise

@@ -21,6 +21,7 @@ from study.execute.holding import Holding, close_running
 from study.execute.outcome import last_line, write_outcome
 from study.execute.purse import Purse
 from study.plan import Plan
+from study.prediction import checkpointed_epochs
 from study.results import ResultStore
 from study.schema import Status
 
@@ -67,7 +68,7 @@ class Slot:
         while ray.get(self.dispatcher.start_group.remote(group_id := uuid.uuid4().hex[:12])):
             started, error = time.time(), None
             devices = self.capacity.devices
-            self.purse.hold(group_id, devices, started)
+            self.purse.hold(group_id, started)
             startup = Holding(self.store, f"{group_id}-startup", kind="startup", devices=devices, group_id=group_id)
             joining = threading.Thread(target=self._end_startup, args=(group_id, startup), daemon=True)
             joining.start()
@@ -99,6 +100,8 @@ class Slot:
         # Should the dispatcher have died, the study ends with an error of its own.
         with suppress(RayError):
             held_since = ray.get(self.dispatcher.joined.remote(group_id))
+            if held_since is not None:
+                self.purse.hold(group_id, held_since)
             startup.end("lost" if held_since is None else "completed", started=held_since)
 
     def _charge(self, group_id: str, error: Exception | None) -> float:
@@ -125,7 +128,8 @@ class Slot:
         if again:
             text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
             self._tell(Note(text), trial)
-            retry = replace(job, attempt=job.attempt + 1, retry=job.retry + 1)
+            seconds = expected_seconds(self.plan, self.store, trial)
+            retry = replace(job, attempt=job.attempt + 1, retry=job.retry + 1, seconds=seconds)
             ray.get(self.dispatcher.submit.remote(retry, first=True))
             return
         status: Status = "interrupted" if fault.kind == "interrupted" else _FINAL.get(fault.kind, "failed")
@@ -135,6 +139,13 @@ class Slot:
 
     def _tell(self, event: Event, trial: Trial) -> None:
         ray.get(self.dispatcher.report.remote(pickle.dumps(event), trial.trial_id, tune_result(event)))
+
+
+def expected_seconds(plan: Plan, store: ResultStore, trial: Trial) -> float | None:
+    """How long a trial should take from its last checkpoint to its end; None where nothing is known."""
+    done = checkpointed_epochs(store, [trial]).get(trial.trial_id, 0)
+    predicted = plan.predictions.predictor.of_trial(trial, done)
+    return None if predicted is None else predicted.left_wall_seconds
 
 
 def _reason(error: Exception | None) -> str:

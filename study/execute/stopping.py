@@ -1,15 +1,17 @@
 """Early stopping: Ray Tune's schedulers judge every epoch, and the worker group that waits hears what they say."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from study.execute.verdict import Verdict
 from study.results import ResultStore
+from study.schema import DONE
 from study.search.metrics import better
+from study.search.promotion import Earlier
 from study.search_config import ASHA, EarlyStopping
 
 
@@ -20,8 +22,14 @@ class _Named:
     trial_id: str
 
 
-Rule = Callable[[str, int, Mapping[str, Any]], bool]
-"""Whether a trial goes on, by its id, after an epoch with these figures."""
+class Rule(Protocol):
+    """What judges epochs; `figures` are empty after an epoch that was not validated."""
+
+    def remember(self, earlier: Earlier) -> None:
+        """Take in what a trial came to in earlier runs, without judging it."""
+
+    def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
+        """Whether a trial goes on after an epoch. The same epoch may be told again, by another attempt or actor."""
 
 
 class Judge(FIFOScheduler):
@@ -45,7 +53,7 @@ class Judge(FIFOScheduler):
         """Judge an epoch."""
         trial_id = trial.config["trial_id"]
         if self._judged(trial_id) and not result.get("done"):
-            goes_on = self._rule(trial_id, result["epoch"], result)
+            goes_on = self._rule.judge(trial_id, result["epoch"], result)
             verdict = Verdict.GO_ON if goes_on else self._otherwise
             self._dispatcher.judge.remote(trial_id, result["epoch"], verdict)
         return str(TrialScheduler.CONTINUE)
@@ -65,28 +73,46 @@ class TuneRule:
 
     def __init__(self, stopping: EarlyStopping, epochs: int) -> None:
         self._scheduler: Any = _scheduler(stopping, epochs)
-        self._epochs = epochs
-        self._added: set[str] = set()
+        self._metric, self._epochs = stopping.metric, epochs
+        self._seen: dict[str, int] = {}
+        self._stopped: dict[str, int] = {}
 
-    def __call__(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
-        """See `Rule`."""
+    def remember(self, earlier: Earlier) -> None:
+        """See `Rule`. The figures that a broken-off trial came to last are left to be judged by the next ones."""
+        for epoch, figures in earlier.figures.items():
+            if self._metric in figures and (earlier.ended or epoch < earlier.epochs):
+                self._seen[earlier.trial_id] = epoch
+                # The end of a trial is taken in like any result, and nothing is decided.
+                self._scheduler.on_trial_complete(None, self._known(earlier.trial_id), {**figures, "epoch": epoch})
+
+    def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
+        """See `Rule`. Once stopped a trial stays so, whoever did not hear of it."""
+        if epoch > self._seen.get(trial_id, 0) and trial_id not in self._stopped:
+            self._seen[trial_id] = epoch
+            decision = self._scheduler.on_trial_result(None, self._known(trial_id), {**figures, "epoch": epoch})
+            if decision == TrialScheduler.STOP and epoch < self._epochs:
+                self._stopped[trial_id] = epoch
+        return epoch < self._stopped.get(trial_id, math.inf)
+
+    def _known(self, trial_id: str) -> _Named:
+        """A trial that the scheduler has heard of; telling it again does nothing."""
         named = _Named(trial_id)
-        if trial_id not in self._added:
-            self._added.add(trial_id)
-            self._scheduler.on_trial_add(None, named)
-        decision = self._scheduler.on_trial_result(None, named, {**figures, "epoch": epoch})
-        return bool(decision != TrialScheduler.STOP) or epoch >= self._epochs
+        self._scheduler.on_trial_add(None, named)
+        return named
 
 
-def earlier_results(store: ResultStore, trial_ids: Iterable[str]) -> list[tuple[str, int, dict[str, Any]]]:
-    """The validated epochs of these trials, as a `Rule` takes them."""
-    found = []
+def earlier_results(store: ResultStore, trial_ids: Iterable[str]) -> Iterator[Earlier]:
+    """What these trials came to, as far as they have begun."""
     for trial_id in trial_ids:
-        for row in store.read_rows("epochs", trial_id):
-            if row["split"] == "val" and row["task"] == "":
-                figures = {f"val_{name}": value for name, value in row.items() if value is not None}
-                found.append((trial_id, row["epoch"], figures))
-    return found
+        if rows := store.read_rows("epochs", trial_id):
+            figures = {
+                row["epoch"]: {f"val_{name}": value for name, value in row.items() if value is not None}
+                for row in rows
+                if row["split"] == "val" and row["task"] == ""
+            }
+            trial = store.trial(trial_id)
+            ended = trial is not None and trial["status"] in DONE
+            yield Earlier(trial_id, figures, max(row["epoch"] for row in rows), ended)
 
 
 def _scheduler(stopping: EarlyStopping, epochs: int) -> TrialScheduler:

@@ -4,7 +4,7 @@ From here: `Predictor` answers for any configuration, `predict` for the trials o
 measures what no row tells. The room imports no ray.
 """
 
-from study.prediction.predictions import Ahead, Predictions, expect, predict, predict_missing
+from study.prediction.predictions import Ahead, Predictions, checkpointed_epochs, expect, predict, predict_missing
 from study.prediction.predictor import Predictor, TrialPrediction, make_predictor
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Predictions",
     "Predictor",
     "TrialPrediction",
+    "checkpointed_epochs",
     "expect",
     "make_predictor",
     "predict",

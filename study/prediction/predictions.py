@@ -54,11 +54,6 @@ class Predictions:
     ahead: Ahead = Ahead()
     to_come_each: TrialPrediction | None = None
 
-    def of(self, trial_id: str) -> float | None:
-        """Device-seconds that a trial still has to spend; None where nothing is known."""
-        prediction = self.trials.get(trial_id)
-        return None if prediction is None else prediction.left_device_seconds
-
     @property
     def number(self) -> int:
         """How many trials are to run, those still to be suggested included."""
@@ -140,9 +135,8 @@ def predict(
         missing: those that are to run.
         epochs_done: of trials that go on from a checkpoint.
     """
-    found = {trial.trial_id: predictor.of(trial.configuration, epochs_done.get(trial.trial_id, 0)) for trial in trials}
-    shares = {trial.trial_id: trial.share for trial in trials}
-    known = {name: one.scaled(shares[name]) for name, one in found.items() if one is not None}
+    found = {trial.trial_id: predictor.of_trial(trial, epochs_done.get(trial.trial_id, 0)) for trial in trials}
+    known = {name: one for name, one in found.items() if one is not None}
     return Predictions(predictor, known, tuple(trial.trial_id for trial in missing), epochs_done)
 
 
@@ -174,7 +168,7 @@ def predict_missing(
     wanted = [trial.configuration for trial in missing] + list(ahead.possible)
     to_run = len(missing) + ahead.trials
     predictor = make_predictor(execution, splits, store, wanted, cache_dir, trials=to_run, rows=rows)
-    epochs_done = _checkpointed_epochs(store, [trial for trial in missing if trial.trial_id not in restart])
+    epochs_done = checkpointed_epochs(store, [trial for trial in missing if trial.trial_id not in restart])
     return expect(predict(predictor, trials, missing, epochs_done), ahead)
 
 
@@ -191,7 +185,7 @@ def expect(predictions: Predictions, ahead: Ahead) -> Predictions:
     return replace(predictions, ahead=ahead, to_come_each=each)
 
 
-def _checkpointed_epochs(store: ResultStore, trials: Iterable[Trial]) -> dict[str, int]:
+def checkpointed_epochs(store: ResultStore, trials: Iterable[Trial]) -> dict[str, int]:
     """Epochs of unfinished trials that their checkpoints hold, by trial_id.
 
     The epoch is read from the rows, which are written just before the checkpoint.

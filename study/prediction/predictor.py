@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.config import Configuration, Execution, digest
 from study.errors import UserError
+from study.events import Trial
 from study.prediction.conditions import Conditions, find_conditions
 from study.prediction.costs import UnitCosts
 from study.prediction.disk import rows_bytes
@@ -90,6 +91,11 @@ class Predictor:
             running_bytes=costs.state_bytes,
             basis=costs.basis,
         )
+
+    def of_trial(self, trial: Trial, epochs_done: int = 0) -> TrialPrediction | None:
+        """The same of a trial, which may train only a share of its configuration's epochs."""
+        whole = self.of(trial.configuration, epochs_done)
+        return None if whole is None else whole.scaled(trial.share)
 
     def device_seconds(self, configuration: Configuration) -> float | None:
         """Device-seconds of a whole trial; None where nothing is known of its kind."""

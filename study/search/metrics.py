@@ -6,7 +6,7 @@ from typing import Any
 from study.config import Study
 from study.errors import UserError, nearest
 from study.schema import DIAGNOSTICS, METRICS
-from study.search_config import DEVICE_SECONDS, Search
+from study.search_config import DEVICE_SECONDS, Population, Search
 
 _LOWER_IS_BETTER = frozenset({"val_idsw", "val_fp", "val_fn", "val_frag", "val_ml", DEVICE_SECONDS})
 
@@ -28,7 +28,8 @@ def refuse_unknown_metrics(study: Study) -> None:
     """Check what a study judges by.
 
     Raises:
-        UserError: a figure that is no validation metric, or epochs without one where trials may stop.
+        UserError: a figure that is no validation metric, epochs without one where trials may stop, or a population
+            whose trials may.
     """
     search, stopping = study.search, study.early_stopping
     if isinstance(search, Search):
@@ -42,6 +43,11 @@ def refuse_unknown_metrics(study: Study) -> None:
                 f"{study.train.validate_every} epochs only (train.validate_every); make it a multiple of that"
             )
     if stopping is not None:
+        if isinstance(search, Population):
+            raise UserError(
+                "early_stopping: the members of a population (search) train side by side, and it replaces its worst "
+                "itself; remove one of the two"
+            )
         _check("early_stopping.metric", stopping.metric, METRIC_NAMES)
         if study.train.validate_every >= study.train.epochs:
             raise UserError(

@@ -8,7 +8,8 @@ Deviation: in the end the leader goes on until one trial has trained to its end,
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from study.config import Study
@@ -34,8 +35,33 @@ def paused_trials(study: Study, rows: Iterable[Mapping[str, Any]], store: Result
     return frozenset(trial_id for trial_id in pruned if store.has_checkpoint(trial_id, LAST))
 
 
+def standing(rows: Iterable[Mapping[str, Any]], paused: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of `trials` as they count for what is still to run: a paused trial's as that of an interrupted one."""
+    return [{**row, "status": "interrupted"} if row["trial_id"] in paused else {**row} for row in rows]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a trial came to in earlier runs of its study.
+
+    Attributes:
+        trial_id: the trial.
+        figures: of its validated epochs, by epoch.
+        epochs: how many it has finished.
+        ended: whether its row says so; else it broke off.
+    """
+
+    trial_id: str
+    figures: Mapping[int, Mapping[str, Any]]
+    epochs: int
+    ended: bool
+
+
 class Rungs:
     """What came to each rung with which figure, and who went on.
+
+    A trial comes to a rung with the first figure that it has at this epoch or later; where figures are far between it
+    may pass several rungs at once, and counts in each.
 
     Args:
         asha: grace epochs, reduction factor, metric.
@@ -43,41 +69,58 @@ class Rungs:
     """
 
     def __init__(self, asha: ASHA, epochs: int) -> None:
-        self._metric, self._factor = asha.metric, asha.reduction_factor
+        self._metric, self._factor, self._epochs = asha.metric, asha.reduction_factor, epochs
         self.levels: list[int] = []
         level = float(asha.grace_epochs)
         while round(level) < epochs:
-            self.levels.append(round(level))
+            if round(level) not in self.levels:
+                self.levels.append(round(level))
             level *= asha.reduction_factor
         self._figures: dict[int, dict[str, float]] = {level: {} for level in self.levels}
         self._promoted: dict[int, set[str]] = {level: set() for level in self.levels}
 
+    def remember(self, earlier: Earlier) -> None:
+        """Take in what a trial came to in earlier runs. Who trained on after its figure was promoted."""
+        for epoch, figures in sorted(earlier.figures.items()):
+            reached = self._arrive(earlier.trial_id, epoch, figures)
+            for level in reached if epoch < earlier.epochs or epoch >= self._epochs else reached[:-1]:
+                self._promoted[level].add(earlier.trial_id)
+
     def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
-        """Take in the figures of an epoch; returns whether the trial goes on at once."""
-        if self._metric not in figures:
-            return True
-        reached = False
-        for level in self.levels:
-            if level <= epoch and trial_id not in self._figures[level]:
-                figure = figures[self._metric]
-                self._figures[level][trial_id] = better(self._metric) * figure if is_figure(figure) else -math.inf
-                reached = True
-            if level < epoch:
-                self._promoted[level].add(trial_id)
-        return not reached or self.promote(trial_id)
+        """Take in the figures of an epoch, if there are any; returns whether the trial goes on at once."""
+        reached = self._arrive(trial_id, epoch, figures)
+        for level in reached if epoch >= self._epochs else reached[:-1]:
+            self._promoted[level].add(trial_id)
+        passed = [level for level in self.levels if level <= epoch and trial_id in self._figures[level]]
+        # Asked at every epoch: whoever broke off before it heard the verdict of a rung hears it at the next.
+        return not passed or self._promote(trial_id, passed[-1])
 
     def promote(self, trial_id: str) -> bool:
-        """Whether a trial goes on: it is among the best 1 / reduction_factor of its rung, or was before."""
+        """Whether a paused trial goes on: it is among the best of its rung, or has come to none of these rungs."""
         level = self.level(trial_id)
+        return level == 0 or self._promote(trial_id, level)
+
+    def level(self, trial_id: str) -> int:
+        """Epoch of the highest rung that a trial has reached; 0 if it has not reached any."""
+        return max((level for level in self.levels if trial_id in self._figures[level]), default=0)
+
+    def _arrive(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> list[int]:
+        """Count a trial in the rungs that it comes to with these figures; returns them."""
+        if self._metric not in figures:
+            return []
+        figure = figures[self._metric]
+        reached = [level for level in self.levels if level <= epoch and trial_id not in self._figures[level]]
+        for level in reached:
+            self._figures[level][trial_id] = better(self._metric) * figure if is_figure(figure) else -math.inf
+        return reached
+
+    def _promote(self, trial_id: str, level: int) -> bool:
+        """Whether a trial passes a rung: it is among the best 1 / reduction_factor there, or was before."""
         rung = self._figures[level]
         best = sorted(rung, key=lambda other: rung[other], reverse=True)[: int(len(rung) / self._factor)]
         if trial_id in best:
             self._promoted[level].add(trial_id)
         return trial_id in self._promoted[level]
-
-    def level(self, trial_id: str) -> int:
-        """Epoch of the highest rung that a trial has reached."""
-        return max(level for level in self.levels if trial_id in self._figures[level])
 
     def promote_leader(self, paused: Iterable[str]) -> str | None:
         """The best of the highest rung, which goes on if nobody has passed the last rung; else None."""

@@ -18,6 +18,7 @@ from study.schema import DONE
 from study.search.known import at, make_trial, parameters_of, start_points
 from study.search.metrics import is_figure
 from study.search.optuna_study import Noting, OptunaStudy, chosen
+from study.search.promotion import standing
 from study.search.proposer import Outcome
 from study.search.samplers import make_sampler
 from study.search.storage import Storage
@@ -60,8 +61,7 @@ class Suggestions:
         self._pending: list[Trial] = []
         self._exhausted = False
         fresh = not len(self._optuna)
-        rows = [row | {"status": "interrupted"} if row["trial_id"] in paused else row for row in store.trials()]
-        adopted, known = self._reconcile(rows)
+        adopted, known = self._reconcile(standing(store.trials(), paused))
         self._most = max(min(self._search.num_configurations, num_points(self._search.space)), known)
         if fresh and self._optuna.others:
             note(

@@ -55,6 +55,11 @@ def test_until_another_seed_has_completed_the_first_one_judges(load_search):
     assert judged_seeds(rows) == [(1, 0), (2, 0), (3, 1)]
 
 
+def test_suggestions_that_were_stopped_early_show_which_seed_chose(load_search):
+    rows = load_search({1: {0: "pruned"}, 2: {0: 0.9, 1: 0.5, 2: 0.6}, 3: {0: 0.8, 1: 0.7, 2: 0.6}})
+    assert judged_seeds(rows) == [(2, 1), (2, 2), (3, 1), (3, 2)]
+
+
 def test_where_all_suggestions_ran_under_all_seeds_nothing_was_chosen(load_search):
     rows = load_search({1: {0: 0.3, 1: 0.4}, 2: {0: 0.9, 1: 0.5}})
     assert judging(rows).all()

@@ -90,7 +90,7 @@ def test_kills_and_an_interruption_leave_no_trace_in_the_rows(tmp_path, undistur
     third = drive()
     assert third.wait(200) == 0, third.errors
     assert third.errors == []
-    assert failed_checks(store, undisturbed, observer.held_seconds) == []
+    assert failed_checks(store, undisturbed, observer.held()) == []
     # No epoch is computed twice but the one whose checkpoint was not written.
     epochs = sum(STUDY.train.epochs - reached.get(row["trial_id"], 0) for row in store.trials())
     assert epochs <= len(third.epochs) <= epochs + len(reached)

@@ -154,14 +154,28 @@ def test_a_judged_trial_waits_for_its_verdict():
     run(scenario())
 
 
-def test_jobs_that_would_end_too_late_are_dropped():
+DECLINED = {"epoch": 0, "done": True, "status": None}
+
+
+async def ready(dispatcher, *names):
+    """Groups that hold their workers."""
+    await groups(dispatcher, *names)
+    for name in names:
+        await dispatcher.join(name, None, None, time.time())
+
+
+async def submit(dispatcher, **seconds):
+    for name, of_job in seconds.items():
+        await dispatcher.submit(replace(job(name), seconds=of_job))
+
+
+def test_jobs_that_the_budget_is_not_enough_for_are_dropped():
     async def scenario():
         dispatcher = Dispatcher()
-        await groups(dispatcher, "a")
-        for name, seconds in (("long", 100.0), ("short", 1.0), ("unknown", None)):
-            await dispatcher.submit(replace(job(name), seconds=seconds))
-        await dispatcher.set_deadline(time.time() + 50)
-        assert await dispatcher.result("long", 0) == {"epoch": 0, "done": True, "status": None}
+        await ready(dispatcher, "a")
+        await submit(dispatcher, long=100.0, short=1.0, unknown=None)
+        await dispatcher.set_left(50)
+        assert await dispatcher.result("long", 0) == DECLINED
         assert (await dispatcher.next_job("a", 0)).trial_id == "short"
         await dispatcher.report(b"", "short", {"epoch": 1, "done": True})
         assert (await dispatcher.next_job("a", 1)).trial_id == "unknown"
@@ -169,19 +183,85 @@ def test_jobs_that_would_end_too_late_are_dropped():
     run(scenario())
 
 
-def test_no_group_is_started_that_would_be_ready_too_late():
+def test_what_fits_once_is_run_in_one_place_and_not_dropped():
+    async def scenario():
+        dispatcher = Dispatcher(startup_seconds=4.0)
+        await dispatcher.set_left(20)
+        await submit(dispatcher, x=10.0, y=10.0)
+        await ready(dispatcher, "a")
+        assert not await dispatcher.start_group("b")
+        assert (await dispatcher.next_job("a", 0)).trial_id == "x"
+        # As soon as the first one runs it is clear that the other cannot.
+        waiting = asyncio.ensure_future(dispatcher.next_job("a", 1))
+        assert await is_waiting(waiting)
+        assert await dispatcher.result("y", 0) == DECLINED
+        await dispatcher.no_more_jobs()
+        assert await waiting is None
+
+    run(scenario())
+
+
+def test_what_fits_after_the_others_waits_for_them():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await dispatcher.set_left(260)
+        await submit(dispatcher, x=100.0, y=100.0, z=50.0)
+        await ready(dispatcher, "a", "b")
+        await dispatcher.next_job("a", 0)
+        await dispatcher.next_job("b", 0)
+        await dispatcher.report(b"", "x", {"epoch": 1, "done": True})
+        await dispatcher.set_left(160)
+        assert (await dispatcher.next_job("a", 1)).trial_id == "z"
+
+    run(scenario())
+
+
+def test_a_group_starts_only_if_the_jobs_fit_beside_what_runs():
     async def scenario():
         dispatcher = Dispatcher(startup_seconds=20.0)
-        await dispatcher.submit(job("x"))
-        await dispatcher.set_deadline(time.time() + 30)
+        await submit(dispatcher, x=10.0)
+        await dispatcher.set_left(50)
+        await ready(dispatcher, "a")
+        # Whether another is worth its start is seen when there is a job for it.
+        waiting = asyncio.ensure_future(dispatcher.start_group("b"))
+        assert await is_waiting(waiting)
+        assert await dispatcher.next_job("a", 0) == replace(job("x"), seconds=10.0)
+        await submit(dispatcher, y=15.0)
+        assert not await waiting
+        # The job stays for the group that there is.
+        await dispatcher.set_left(40)
+        await dispatcher.report(b"", "x", {"epoch": 1, "done": True})
+        assert (await dispatcher.next_job("a", 1)).trial_id == "y"
+
+    run(scenario())
+
+
+def test_the_start_of_a_group_is_not_counted_twice(monkeypatch):
+    async def scenario():
+        dispatcher = Dispatcher(startup_seconds=20.0)
+        await submit(dispatcher, x=10.0)
+        await dispatcher.set_left(40)
         await groups(dispatcher, "a")
-        await dispatcher.set_deadline(time.time() + 10)
-        assert not await dispatcher.start_group("b")
-        assert await dispatcher.next_job("a", 0) == job("x")
-        await dispatcher.submit(job("y"))
-        await dispatcher.end_group("a")
-        assert not await dispatcher.start_group("b")
-        assert await dispatcher.result("y", 0) == {"epoch": 0, "done": True, "status": None}
+        later = time.time() + 19
+        monkeypatch.setattr(time, "time", lambda: later)
+        await dispatcher.set_left(21)
+        await dispatcher.join("a", None, None, later)
+        assert (await dispatcher.next_job("a", 0)).trial_id == "x"
+
+    run(scenario())
+
+
+def test_no_group_is_started_that_leaves_no_time_for_a_job():
+    async def scenario():
+        dispatcher = Dispatcher(startup_seconds=20.0)
+        await submit(dispatcher, x=10.0, y=None)
+        await dispatcher.set_left(22)
+        waiting = asyncio.ensure_future(dispatcher.start_group("a"))
+        assert await dispatcher.result("x", 0) == DECLINED
+        assert await dispatcher.result("y", 0) == DECLINED
+        assert await is_waiting(waiting)
+        await dispatcher.no_more_jobs()
+        assert not await waiting
 
     run(scenario())
 
@@ -189,16 +269,33 @@ def test_no_group_is_started_that_would_be_ready_too_late():
 def test_a_trial_is_interrupted_when_its_next_epoch_would_end_too_late():
     async def scenario():
         dispatcher = Dispatcher()
-        await groups(dispatcher, "a")
-        await dispatcher.submit(job("x"))
+        await submit(dispatcher, x=None)
+        await dispatcher.set_left(16)
+        await ready(dispatcher, "a")
         await dispatcher.next_job("a", 0)
         await dispatcher.submit(job("waiting"))
-        await dispatcher.set_deadline(time.time() + 15)
         assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.GO_ON
-        await dispatcher.set_deadline(time.time() + 11)
+        await dispatcher.set_left(14)
         assert await dispatcher.report(b"", "x", epoch(2)) is Verdict.INTERRUPT
         # Nor is anything started of which nobody knows how long it takes.
-        assert await dispatcher.result("waiting", 0) == {"epoch": 0, "done": True, "status": None}
+        assert await dispatcher.result("waiting", 0) == DECLINED
+
+    run(scenario())
+
+
+def test_two_trials_spend_twice_as_fast_and_the_last_one_has_all_that_is_left():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await submit(dispatcher, x=None, y=None)
+        await dispatcher.set_left(31)
+        await ready(dispatcher, "a", "b")
+        await dispatcher.next_job("a", 0)
+        await dispatcher.next_job("b", 0)
+        assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.GO_ON
+        await dispatcher.set_left(29)
+        assert await dispatcher.report(b"", "x", epoch(2)) is Verdict.INTERRUPT
+        await dispatcher.end_group("a")
+        assert await dispatcher.report(b"", "y", epoch(2)) is Verdict.GO_ON
 
     run(scenario())
 

@@ -1,6 +1,7 @@
 """Searches on a real Ray: early stopping, populations, finalists, budget, and going on after an interruption."""
 
 import math
+import sqlite3
 from dataclasses import replace
 
 import optuna
@@ -10,15 +11,16 @@ import torch
 from tiny import open_study, rows, tiny_study
 
 from study.config import Execution
+from study.errors import UserError
 from study.events import EpochFinished, Note, TrialDeclined, TrialEnded, TrialPaused
 from study.execute import run_study
 from study.execute.attempt import run_attempt
 from study.execute.cluster import connected
 from study.housekeeping import KeptModels
-from study.prediction import TrialPrediction
+from study.prediction.costs import UnitCosts
 from study.results import LAST, cost
-from study.search.storage import NAME
-from study.search_config import ASHA, Population, Search
+from study.search import storage
+from study.search_config import ASHA, Median, Population, Search
 from study.space import LogUniform, Simplex
 from study.weighting import hwf
 
@@ -37,9 +39,10 @@ def searching(search, *, early_stopping=None, name="tiny", **settings):
 
 
 def learning_rates(number, **settings):
-    """Trials of very different fates: a learning rate of 1e-6 learns nothing in a few steps, one of 1e-2 something."""
+    """Trials of very different fates: a learning rate of 1e-6 learns nothing in eight steps, one of 1e-2 something."""
     space = {"train.lr": LogUniform(low=1e-6, high=1e-2)}
-    return Search(space=space, num_configurations=number, sampler="random", **settings)
+    start = tuple({"train.lr": lr} for lr in (1e-2, 3e-3, 1e-6))
+    return Search(space=space, num_configurations=number, start=start[:number], sampler="random", **settings)
 
 
 def run(study, tmp_path, cache_dir, watch=lambda _: None):
@@ -58,27 +61,29 @@ def run(study, tmp_path, cache_dir, watch=lambda _: None):
 
 
 def optuna_trials(tmp_path, name="tiny"):
-    storage = f"sqlite:///{tmp_path / name / NAME}"
-    (study_name,) = optuna.get_all_study_names(storage)
-    return optuna.load_study(study_name=study_name, storage=storage).trials
+    url = f"sqlite:///{tmp_path / name / storage.NAME}"
+    (study_name,) = optuna.get_all_study_names(url)
+    return optuna.load_study(study_name=study_name, storage=url).trials
 
 
 def test_a_search_runs_its_suggestions_and_then_its_best_under_the_other_seeds(tmp_path, cache_dir):
     start = {"weighting.loss_weights": {"cls": 2.0, "reg": 0.9, "reid": 1.7}}
-    search = Search(space={"weighting.loss_weights": Simplex()}, num_configurations=4, start=(start,))
-    study = searching(search, seeds=(0, 5, 6), epochs=1)
+    space = {"weighting.loss_weights": Simplex()}
+    search = Search(space=space, num_configurations=4, start=(start,), objectives=("val_ap",))
+    study = searching(search, seeds=(0, 5, 6), epochs=1, steps=8, lr=1e-2)
     plan, store, events = run(study, tmp_path, cache_dir)
     assert plan.ended
     assert len(plan.trials) == plan.total == 6
     stored = {row["trial_id"]: row for row in store.trials()}
     assert {row["status"] for row in stored.values()} == {"completed"}
     first = [stored[trial.trial_id] for trial in plan.trials if trial.seed == 0]
-    best = max(first, key=lambda row: row["val_mota"])
+    assert len({row["val_ap"] for row in first}) == 4
+    best = max(first, key=lambda row: row["val_ap"])
     assert {row["configuration_id"] for row in stored.values() if row["seed"] in (5, 6)} == {best["configuration_id"]}
     assert sum(isinstance(event, TrialEnded) for event in events) == 6
     told = {trial.user_attrs["trial_id"]: trial for trial in optuna_trials(tmp_path)}
     assert {trial_id: trial.values for trial_id, trial in told.items()} == {
-        row["trial_id"]: [row["val_mota"]] for row in first
+        row["trial_id"]: [row["val_ap"]] for row in first
     }
     models = {file.path.split("/")[1] for file in store.folder.files() if file.path.endswith("/model.pt")}
     assert models == set(KeptModels(store.trials()).reasons)
@@ -89,17 +94,16 @@ def test_a_search_runs_its_suggestions_and_then_its_best_under_the_other_seeds(t
 
 
 def test_stopped_trials_keep_rows_and_cost_and_tune_never_stops_the_first(tmp_path, cache_dir):
-    stopping = ASHA(metric="val_fn", grace_epochs=1, reduction_factor=2, promote=False)
-    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, execution=ONE_AT_A_TIME)
+    stopping = ASHA(metric="val_ap", grace_epochs=1, reduction_factor=2, promote=False)
+    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, steps=8, execution=ONE_AT_A_TIME)
     plan, store, events = run(study, tmp_path, cache_dir)
     assert plan.ended
-    by_status = pd.DataFrame(store.trials()).groupby("status")
-    assert set(by_status.groups) <= {"completed", "pruned"}
+    assert {row["status"] for row in store.trials()} == {"completed", "pruned"}
     for row in store.trials():
         epochs = {e["epoch"] for e in store.read_rows("epochs", row["trial_id"])}
         assert epochs == set(range(1, row["epochs"] + 1))
         assert (row["epochs"] == 4) == (row["status"] == "completed")
-        assert row["val_fn"] is not None
+        assert row["val_ap"] is not None
         assert row["device_seconds"] > 0
         assert store.read_checkpoint(row["trial_id"], LAST) is None
     first = min(plan.trials, key=lambda trial: trial.index)
@@ -111,7 +115,7 @@ def test_stopped_trials_keep_rows_and_cost_and_tune_never_stops_the_first(tmp_pa
 
 def test_paused_trials_go_on_from_their_checkpoint_charged_to_the_same_trial(tmp_path, cache_dir):
     stopping = ASHA(metric="val_ap", grace_epochs=1, reduction_factor=2)
-    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, execution=ONE_AT_A_TIME)
+    study = searching(learning_rates(6), early_stopping=stopping, epochs=4, steps=8, execution=ONE_AT_A_TIME)
     plan, store, events = run(study, tmp_path, cache_dir)
     assert plan.ended
     stored = store.trials()
@@ -165,6 +169,39 @@ def test_a_population_exchanges_and_is_bit_equal_to_its_schedule_from_nothing(tm
         pd.testing.assert_frame_equal(mine, theirs.reset_index(drop=True), obj=table)
 
 
+def test_a_storage_that_somebody_else_holds_ends_the_search_with_the_reason(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.setattr(storage, "WAIT_SECONDS", 0.2)
+    plan, store = open_study(searching(learning_rates(2)), tmp_path, cache_dir)
+    others = []
+
+    def hold(event):
+        if isinstance(event, EpochFinished) and not others:
+            others.append(sqlite3.connect(tmp_path / "tiny" / storage.NAME, isolation_level=None))
+            others[0].execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(UserError, match=r"cannot use .*optuna\.db: database is locked; make room, or close whatever"):
+        run_study(plan, store, hold)
+    others[0].close()
+    after, _, _ = run(plan.study, tmp_path, cache_dir)
+    assert after.ended
+
+
+def test_a_search_with_the_median_rule_goes_on_after_a_restart(tmp_path, cache_dir):
+    """Trials that would have been stopped by what is known now, but were not: those beside them were not as far."""
+    _, store, _ = run(searching(learning_rates(4), epochs=3, steps=8), tmp_path, cache_dir)
+    before = {row["trial_id"]: row for row in store.trials()}
+    best = max(row["val_ap"] for row in before.values())
+    assert min(row["val_ap"] for row in before.values()) < best
+    median = Median(metric="val_ap", min_trials=2)
+    plan, store, _ = run(searching(learning_rates(8), epochs=3, steps=8, early_stopping=median), tmp_path, cache_dir)
+    assert plan.ended
+    rows = store.trials()
+    assert len(rows) == 8
+    assert {row["status"] for row in rows} == {"completed", "pruned"}
+    assert all(row == before[row["trial_id"]] for row in rows if row["trial_id"] in before)
+    assert all(row["val_ap"] < best for row in rows if row["status"] == "pruned")
+
+
 def test_the_budget_is_a_cap_over_all_runs(tmp_path, cache_dir):
     points = [{"train.lr": lr} for lr in (1e-3, 2e-3, 3e-3)]
 
@@ -177,7 +214,7 @@ def test_the_budget_is_a_cap_over_all_runs(tmp_path, cache_dir):
     # What a group's start takes on this machine now, so that there is time left for training. Elsewhere: with rows to
     # predict from, trials of so many epochs would not be started.
     _, _, spent = spend("measured", epochs=1)
-    budget = 1.5 * spent + 6
+    budget = 2 * spent + 6
 
     store, _, spent = spend("spent", budget=budget)
     assert 0.5 * budget < spent <= budget
@@ -200,13 +237,14 @@ def test_trials_that_would_not_fit_are_not_started(tmp_path, cache_dir):
     study = tiny_study([{"train.lr": 1e-3}, {"train.lr": 2e-3}], weighting=hwf.Config(), execution=ONE_AT_A_TIME)
     plan, store = open_study(study, tmp_path, cache_dir)
     one, two = plan.trials
-    cheap = TrialPrediction(1.0, 1.0, 1.0, 0.0, 0.0, "a guess")
-    predicted = {one.trial_id: cheap, two.trial_id: replace(cheap, left_device_seconds=math.inf)}
+    cheap = UnitCosts(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, "a guess")
+    costs = {one.configuration_id: cheap, two.configuration_id: replace(cheap, startup_seconds=math.inf)}
+    predictor = replace(plan.predictions.predictor, configurations=costs)
     execution = study.execution.model_copy(update={"budget_device_seconds": 600.0})
     plan = replace(
         plan,
         study=study.model_copy(update={"execution": execution}),
-        predictions=replace(plan.predictions, trials=predicted),
+        predictions=replace(plan.predictions, predictor=predictor),
     )
     events = []
     run_study(plan, store, events.append)

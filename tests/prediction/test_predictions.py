@@ -50,7 +50,7 @@ def test_a_study_costs_its_trials_and_its_worker_groups(planned):
     predictions = on_two_slots(plan.predictions, plan)
     assert len(predictions.missing) == 4
     assert predictions.unknown == ()
-    assert predictions.of(plan.missing[0].trial_id) == pytest.approx(100)
+    assert predictions.trials[plan.missing[0].trial_id].left_device_seconds == pytest.approx(100)
     assert predictions.trials_device_seconds == pytest.approx(400)
     assert predictions.groups_device_seconds == pytest.approx(2 * 6)
     assert predictions.device_seconds == pytest.approx(412)
@@ -73,7 +73,7 @@ def test_what_is_unknown_leaves_the_whole_unknown_and_says_which(planned):
     plan = planned.plan(tiny_study([*POINTS, {"weighting": {"kind": "lwf"}}]))
     predictions = plan.predictions
     assert predictions.unknown == (plan.trials[-1].trial_id,)
-    assert predictions.of(plan.trials[-1].trial_id) is None
+    assert plan.trials[-1].trial_id not in predictions.trials
     assert predictions.device_seconds is None
     assert predictions.wall_seconds is None
     assert predictions.trials_device_seconds == pytest.approx(400)
@@ -100,7 +100,7 @@ def test_an_interrupted_trial_is_charged_for_what_is_left(tmp_path, cache_dir, r
         run_attempt(interrupted, plan, store, attempt=1, device=torch.device("cpu"), report=after_two_epochs)
     predictions = make_plan(study, store, cache_dir=cache_dir).predictions
     assert predictions.epochs_done == {interrupted.trial_id: 2}
-    whole, left = predictions.of(new.trial_id), predictions.of(interrupted.trial_id)
+    whole, left = (predictions.trials[trial.trial_id].left_device_seconds for trial in (new, interrupted))
     assert predictions.trials[interrupted.trial_id].device_seconds == whole
     costs = predictions.predictor.costs(new.configuration)
     frames = predictions.predictor.frames
@@ -109,7 +109,8 @@ def test_an_interrupted_trial_is_charged_for_what_is_left(tmp_path, cache_dir, r
 
     # Without its checkpoint it starts again from nothing.
     store.delete_checkpoint(interrupted.trial_id, "last")
-    assert make_plan(study, store, cache_dir=cache_dir).predictions.of(interrupted.trial_id) == whole
+    predictions = make_plan(study, store, cache_dir=cache_dir).predictions
+    assert predictions.trials[interrupted.trial_id].left_device_seconds == whole
 
 
 def test_a_trial_keeps_what_was_predicted_when_it_began(tmp_path, cache_dir, ran):
