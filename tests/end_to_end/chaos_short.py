@@ -1,6 +1,6 @@
-"""Study of `test_chaos.py`: a search of three trials of some seconds."""
+"""Study of `test_chaos.py`: a search of three trials of some seconds, one by one: it must last until it is killed."""
 
-from study.config import Data, Study, Train
+from study.config import Data, Execution, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.search_config import Search
 from study.space import Simplex
@@ -16,4 +16,5 @@ STUDY = Study(
     weighting=hwf.Config(),
     train=Train(epochs=12, batch_size=4),
     search=Search(space={"weighting.loss_weights": Simplex()}, sampler="random", num_configurations=3),
+    execution=Execution(max_concurrent_trials=1),
 )

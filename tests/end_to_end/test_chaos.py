@@ -2,7 +2,9 @@
 
 import signal
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 import torch
 from chaos_short import STUDY
@@ -40,11 +42,14 @@ def observer():
 
 def kill(driver, victim, before=()):
     """Kill a process of this kind that is none of those from before, as soon as there is one."""
-    while not (found := [process for process in driver.find(victim) if process not in before]):
+    while True:
+        for process in driver.find(victim):
+            if process not in before:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    return process
         assert driver.code is None, driver.errors
         time.sleep(0.05)
-    found[0].kill()
-    return found[0]
 
 
 def wait_for_epochs(driver, number):
