@@ -59,6 +59,7 @@ class GroupState:
         fault: the first one that was told.
         started_at: when it was asked for.
         held_since: since when it holds devices, once it is ready.
+        leaving: whether it was told that there is nothing to do for it.
     """
 
     workers: list[ActorHandle] = field(default_factory=list)
@@ -69,6 +70,7 @@ class GroupState:
     fault: Fault | None = None
     started_at: float = field(default_factory=time.time)
     held_since: float | None = None
+    leaving: bool = False
     deadline: asyncio.TimerHandle | None = None
 
 
@@ -141,22 +143,16 @@ class Dispatcher:
     # For worker groups.
 
     async def start_group(self, group_id: str) -> bool:
-        """Whether one more group has something to do, and the budget is enough for it; it is expected to start then."""
+        """Whether one more group is to start. With a budget, waits until it is enough for a job and the group now."""
 
-        def free() -> int:
-            return sum(group.running is None for group in self._groups.values())
+        def nothing_left() -> bool:
+            return self._complete and len(self._queue) <= len(self._free())
 
-        while self._allowance.limited:  # then it depends on the jobs whether a group is worth its start
-            await self._wait(lambda: self._complete or len(self._queue) > free())
-            self._drop_late()
-            await self._notify()
-            if self._closed or self._complete or len(self._queue) > free():
-                break
-        needed = not self._closed and (not self._complete or len(self._queue) > free())
-        if needed and self._affords(list(self._queue)[: free() + 1], another_group=True):
-            self._groups[group_id] = GroupState()
-            return True
-        return False
+        await self._wait(lambda: nothing_left() or not self._allowance.limited or self._has_job_for_another())
+        if self._closed or nothing_left():
+            return False
+        self._groups[group_id] = GroupState()
+        return True
 
     async def join(self, group_id: str, worker: ActorHandle, placement_group: Any, held_since: float | None) -> None:
         """A worker of a group is ready; the first one says since when, in seconds since the epoch, it holds devices."""
@@ -169,15 +165,18 @@ class Dispatcher:
     async def next_job(self, group_id: str, index: int) -> Job | None:
         """The group's job of this index, the same for all its workers; None if there is nothing left to do."""
         group = self._groups[group_id]
-        while True:
-            await self._wait(lambda: len(group.jobs) > index or bool(self._queue) or self._complete)
-            if len(group.jobs) > index:
-                return group.jobs[index]
-            self._drop_late()
-            if self._queue or self._closed or self._complete:  # no await before the job is taken: others ask too
-                break
-            await self._notify()
-        if self._closed or not self._queue:
+
+        def asked() -> bool:
+            # Ranks that are ahead wait for the others: one job after the other.
+            more = bool(self._queue) or self._complete
+            return len(group.jobs) > index or group.leaving or (group.running is None and more)
+
+        await self._wait(asked)
+        if len(group.jobs) > index:
+            return group.jobs[index]
+        # What does not fit beside the others is for later: the group does not hold its devices until then.
+        if self._closed or group.leaving or not self._queue or not self._affords([self._queue[0]], another_group=False):
+            group.leaving = True
             await self._notify()
             return None
         job = self._queue.popleft()
@@ -189,8 +188,17 @@ class Dispatcher:
         await self._notify()
         return job
 
-    async def report(self, event: bytes, trial_id: str, result: dict[str, Any], *, judged: bool = False) -> Verdict:
+    async def report(
+        self, event: bytes, trial_id: str, result: dict[str, Any], *, judged: bool = False, more: bool = True
+    ) -> Verdict:
         """An event of a trial, packed for the driver, with its result for Ray Tune.
+
+        Args:
+            event: the event.
+            trial_id: whose.
+            result: empty if it is nothing to Ray Tune.
+            judged: whether it waits for the verdict of an early stopping.
+            more: whether another epoch would follow.
 
         Returns:
             Whether the trial goes on. If it is judged, Ray Tune has seen the result by then.
@@ -212,7 +220,7 @@ class Dispatcher:
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
             if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
                 return verdict
-        if self._allowance.allows_epoch(result["seconds"], len(self._groups)):
+        if not more or self._allowance.allows_epoch(result["seconds"], len(self._groups)):
             return Verdict.GO_ON
         self._allowance.short = True
         self._drop_late()
@@ -236,6 +244,7 @@ class Dispatcher:
     async def end_group(self, group_id: str) -> tuple[GroupState, str]:
         """Forget a group that has ended; returns what was known of it, and why the study is being closed, if it is."""
         group = self._groups.pop(group_id)
+        self._drop_late()
         await self._notify()
         if group.deadline is not None:
             group.deadline.cancel()
@@ -271,16 +280,25 @@ class Dispatcher:
         async with self._changed:
             self._changed.notify_all()
 
+    def _free(self) -> list[GroupState]:
+        """Groups that will take a job."""
+        return [group for group in self._groups.values() if group.running is None and not group.leaving]
+
+    def _has_job_for_another(self) -> bool:
+        """Whether there is a job that no group is free for, and the budget is enough for it and another group now."""
+        free = len(self._free())
+        return len(self._queue) > free and self._affords(list(self._queue)[: free + 1], another_group=True)
+
     def _drop_late(self) -> None:
-        """Drop queued jobs that the budget would not be enough for, even when all that run now have ended."""
+        """Drop queued jobs that the budget would not be enough for, even if all that run ended now."""
         for job in list(self._queue):
-            if not self._affords([job], another_group=not self._groups):
+            if not self._affords([job], another_group=not self._groups, beside_others=False):
                 self._queue.remove(job)
                 self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
 
-    def _affords(self, jobs: Sequence[Job], *, another_group: bool) -> bool:
+    def _affords(self, jobs: Sequence[Job], *, another_group: bool, beside_others: bool = True) -> bool:
         now, busy = time.time(), 0.0
-        for group in self._groups.values():
+        for group in self._groups.values() if beside_others else ():
             if group.running is not None and group.running.seconds is not None:
                 busy += max(0.0, group.running.seconds - (now - group.running_since))
             elif group.held_since is None:

@@ -151,9 +151,11 @@ class _Reporter:
         self._dispatcher, self._job, self._verdict = dispatcher, job, Verdict.GO_ON
 
     def __call__(self, event: Event) -> None:
-        judged = self._job.judged and isinstance(event, EpochFinished) and event.epoch < event.epochs
+        more = isinstance(event, EpochFinished) and event.epoch < (event.trial.until or event.epochs)
         self._verdict = ray.get(
-            self._dispatcher.report.remote(pickle.dumps(event), self._job.trial_id, tune_result(event), judged=judged)
+            self._dispatcher.report.remote(
+                pickle.dumps(event), self._job.trial_id, tune_result(event), judged=self._job.judged and more, more=more
+            )
         )
 
     def verdict(self) -> Verdict:

@@ -110,9 +110,9 @@ def earlier_results(store: ResultStore, trial_ids: Iterable[str]) -> Iterator[Ea
                 for row in rows
                 if row["split"] == "val" and row["task"] == ""
             }
-            trial = store.trial(trial_id)
-            ended = trial is not None and trial["status"] in DONE
-            yield Earlier(trial_id, figures, max(row["epoch"] for row in rows), ended)
+            trial = store.trial(trial_id) or {"status": "interrupted", "epochs": 0}
+            epochs, status = max(row["epoch"] for row in rows), trial["status"]
+            yield Earlier(trial_id, figures, epochs, status in DONE, status == "pruned" and trial["epochs"] == epochs)
 
 
 def _scheduler(stopping: EarlyStopping, epochs: int) -> TrialScheduler:

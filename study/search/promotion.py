@@ -49,12 +49,14 @@ class Earlier:
         figures: of its validated epochs, by epoch.
         epochs: how many it has finished.
         ended: whether its row says so; else it broke off.
+        stopped: whether it ended early, and has not gone on since.
     """
 
     trial_id: str
     figures: Mapping[int, Mapping[str, Any]]
     epochs: int
     ended: bool
+    stopped: bool = False
 
 
 class Rungs:
@@ -78,17 +80,26 @@ class Rungs:
             level *= asha.reduction_factor
         self._figures: dict[int, dict[str, float]] = {level: {} for level in self.levels}
         self._promoted: dict[int, set[str]] = {level: set() for level in self.levels}
+        self._finished = False
 
     def remember(self, earlier: Earlier) -> None:
-        """Take in what a trial came to in earlier runs. Who trained on after its figure was promoted."""
+        """Take in what a trial came to in earlier runs. Who trained on after its figure was promoted.
+
+        Unless it is paused now: it may have heard of it an epoch late.
+        """
+        trial_id = earlier.trial_id
         for epoch, figures in sorted(earlier.figures.items()):
-            reached = self._arrive(earlier.trial_id, epoch, figures)
+            reached = self._arrive(trial_id, epoch, figures)
             for level in reached if epoch < earlier.epochs or epoch >= self._epochs else reached[:-1]:
-                self._promoted[level].add(earlier.trial_id)
+                self._promoted[level].add(trial_id)
+        self._finished = self._finished or earlier.epochs >= self._epochs
+        if earlier.stopped and self.level(trial_id):
+            self._promoted[self.level(trial_id)].discard(trial_id)
 
     def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
         """Take in the figures of an epoch, if there are any; returns whether the trial goes on at once."""
         reached = self._arrive(trial_id, epoch, figures)
+        self._finished = self._finished or epoch >= self._epochs
         for level in reached if epoch >= self._epochs else reached[:-1]:
             self._promoted[level].add(trial_id)
         passed = [level for level in self.levels if level <= epoch and trial_id in self._figures[level]]
@@ -123,8 +134,8 @@ class Rungs:
         return trial_id in self._promoted[level]
 
     def promote_leader(self, paused: Iterable[str]) -> str | None:
-        """The best of the highest rung, which goes on if nobody has passed the last rung; else None."""
-        if not self.levels or self._promoted[self.levels[-1]]:
+        """The best of the highest rung, which goes on if nobody has trained to the end; else None."""
+        if self._finished:
             return None
         levels = {trial_id: self.level(trial_id) for trial_id in paused}
         standing = {trial_id: (level, self._figures[level][trial_id]) for trial_id, level in levels.items()}

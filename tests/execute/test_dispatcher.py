@@ -41,9 +41,11 @@ def test_jobs_go_out_in_order_each_once_and_retries_first():
         assert await dispatcher.next_job("a", 0) == job("x")
         await dispatcher.submit(job("x", retry=1), first=True)
         assert await dispatcher.next_job("b", 0) == job("x", retry=1)
+        await dispatcher.report(b"", "x", {"done": True})
         assert await dispatcher.next_job("a", 1) == job("y")
         await dispatcher.no_more_jobs()
         assert await dispatcher.next_job("b", 1) == job("z")
+        await dispatcher.report(b"", "y", {"done": True})
         assert await dispatcher.next_job("a", 2) is None
 
     run(scenario())
@@ -58,7 +60,26 @@ def test_all_workers_of_a_group_get_the_same_job():
         await dispatcher.submit(job("x"))
         await dispatcher.submit(job("y"))
         assert await asyncio.gather(*both) == [job("x"), job("x")]
-        assert await dispatcher.next_job("a", 1) == job("y")
+        # A worker that is ahead waits until the first one has told of the end.
+        ahead = asyncio.ensure_future(dispatcher.next_job("a", 1))
+        assert await is_waiting(ahead)
+        await dispatcher.report(b"", "x", {"done": True})
+        assert await ahead == await dispatcher.next_job("a", 1) == job("y")
+
+    run(scenario())
+
+
+def test_all_workers_of_a_group_are_told_that_there_is_nothing_left():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a")
+        await dispatcher.no_more_jobs()
+        assert await dispatcher.next_job("a", 0) is None
+        await dispatcher.submit(job("x", retry=1), first=True)
+        assert await dispatcher.next_job("a", 0) is None
+        # The retry is not for a group that leaves.
+        assert await dispatcher.start_group("b")
+        assert await dispatcher.next_job("b", 0) == job("x", retry=1)
 
     run(scenario())
 
@@ -183,20 +204,22 @@ def test_jobs_that_the_budget_is_not_enough_for_are_dropped():
     run(scenario())
 
 
-def test_what_fits_once_is_run_in_one_place_and_not_dropped():
+def test_what_fits_once_is_run_in_one_place():
     async def scenario():
         dispatcher = Dispatcher(startup_seconds=4.0)
-        await dispatcher.set_left(20)
+        await dispatcher.set_left(21)
         await submit(dispatcher, x=10.0, y=10.0)
         await ready(dispatcher, "a")
-        assert not await dispatcher.start_group("b")
+        other = asyncio.ensure_future(dispatcher.start_group("b"))
         assert (await dispatcher.next_job("a", 0)).trial_id == "x"
-        # As soon as the first one runs it is clear that the other cannot.
-        waiting = asyncio.ensure_future(dispatcher.next_job("a", 1))
+        assert await is_waiting(other)
+        # What runs may end earlier than expected, so the other job is kept until it is clear that it cannot fit.
+        waiting = asyncio.ensure_future(dispatcher.result("y", 0))
         assert await is_waiting(waiting)
-        assert await dispatcher.result("y", 0) == DECLINED
+        await dispatcher.set_left(11)
+        assert await waiting == DECLINED
         await dispatcher.no_more_jobs()
-        assert await waiting is None
+        assert not await other
 
     run(scenario())
 
@@ -210,8 +233,17 @@ def test_what_fits_after_the_others_waits_for_them():
         await dispatcher.next_job("a", 0)
         await dispatcher.next_job("b", 0)
         await dispatcher.report(b"", "x", {"epoch": 1, "done": True})
-        await dispatcher.set_left(160)
-        assert (await dispatcher.next_job("a", 1)).trial_id == "z"
+        # Beside the other job there is not enough; the group lets go of its devices.
+        await dispatcher.set_left(150)
+        assert await dispatcher.next_job("a", 1) is None
+        await dispatcher.end_group("a")
+        again = asyncio.ensure_future(dispatcher.start_group("c"))
+        assert await is_waiting(again)
+        # It was paused before its time.
+        await dispatcher.report(b"", "y", {"epoch": 1, "done": True})
+        assert (await dispatcher.next_job("b", 1)).trial_id == "z"
+        await dispatcher.no_more_jobs()
+        assert not await again
 
     run(scenario())
 
@@ -227,11 +259,9 @@ def test_a_group_starts_only_if_the_jobs_fit_beside_what_runs():
         assert await is_waiting(waiting)
         assert await dispatcher.next_job("a", 0) == replace(job("x"), seconds=10.0)
         await submit(dispatcher, y=15.0)
-        assert not await waiting
-        # The job stays for the group that there is.
-        await dispatcher.set_left(40)
-        await dispatcher.report(b"", "x", {"epoch": 1, "done": True})
-        assert (await dispatcher.next_job("a", 1)).trial_id == "y"
+        assert await is_waiting(waiting)
+        await dispatcher.set_left(52)  # 20 + 15 + 10 + 2 * 3
+        assert await waiting
 
     run(scenario())
 
@@ -276,6 +306,7 @@ def test_a_trial_is_interrupted_when_its_next_epoch_would_end_too_late():
         await dispatcher.submit(job("waiting"))
         assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.GO_ON
         await dispatcher.set_left(14)
+        assert await dispatcher.report(b"", "x", epoch(2), more=False) is Verdict.GO_ON
         assert await dispatcher.report(b"", "x", epoch(2)) is Verdict.INTERRUPT
         # Nor is anything started of which nobody knows how long it takes.
         assert await dispatcher.result("waiting", 0) == DECLINED

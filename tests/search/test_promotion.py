@@ -61,9 +61,33 @@ def test_a_verdict_that_was_not_heard_is_given_at_the_next_epoch():
     assert rungs.level("a") == 1
 
 
-def earlier(trial_id, value, epochs, *, ended=True, validate_every=1):
+def earlier(trial_id, value, epochs, *, validate_every=1, until=9):
     figures = {epoch: mota(value) for epoch in range(1, epochs + 1) if epoch % validate_every == 0}
-    return Earlier(trial_id, figures, epochs, ended)
+    return Earlier(trial_id, figures, epochs, ended=True, stopped=epochs < until)
+
+
+def test_a_trial_that_heard_its_verdict_an_epoch_late_stays_paused():
+    """Killed between its figure and the verdict, it trained on until it was asked again."""
+    rungs = Rungs(ASHA(grace_epochs=2, reduction_factor=3), 9)
+    for trial_id, value in (("a", 0.5), ("b", 0.6)):
+        rungs.remember(earlier(trial_id, value, 2, validate_every=2))
+    rungs.remember(earlier("late", 0.1, 3, validate_every=2))
+    assert rungs.level("late") == 2
+    assert not rungs.promote("late")
+    rungs.remember(Earlier("under way", {2: mota(0.2)}, 3, ended=False))
+    assert rungs.judge("under way", 4, {})
+
+
+def test_the_leader_goes_on_until_one_has_trained_to_the_end():
+    rungs = Rungs(ASHA(grace_epochs=1, reduction_factor=3), 4)
+    assert [train(rungs, name, value, 4) for name, value in (("a", 0.5), ("b", 0.4))] == [1, 1]
+    assert rungs.promote_leader("ab") == "a"
+    assert train(rungs, "a", 0.5, 4, begin=1) == 3
+    assert rungs.promote_leader("ab") == "a"
+    # It diverges, and is not among the paused ones any more.
+    assert rungs.promote_leader("b") == "b"
+    assert rungs.judge("b", 4, mota(0.4))
+    assert rungs.promote_leader("b") is None
 
 
 def test_after_a_restart_nobody_is_promoted_who_was_not():
