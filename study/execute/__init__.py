@@ -26,12 +26,14 @@ def run_study(
 ) -> None:
     """Run the missing trials of a plan; see `study.execute.runner.run_study`.
 
-    Whatever a driver that was killed has left open in the ledger is closed.
+    Whatever a driver that was killed has left open in the ledger is closed, and its temporary folder is removed.
     """
     from study.execute.holding import close_running
+    from study.execute.ray_folder import remove_abandoned
 
     close_running(store, "lost")
     if plan.ended:
+        remove_abandoned()
         return
     from study.execute.runner import run_study
 

@@ -3,26 +3,23 @@
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import ray
-from filelock import FileLock, Timeout
 from ray._private import auto_init_hook
 from ray._private.ray_logging import stdout_deduplicator
 
 from study.environment import environment
 from study.errors import ClusterError, Terminated, UserError
 from study.execute.lost import end_processes
+from study.execute.ray_folder import ray_folder
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -44,12 +41,6 @@ _QUIET = {
 
 _OBJECT_STORE_BYTES = 256 * 2**20
 """For plans; by default Ray takes 30 % of the memory."""
-
-_FOLDER = "study-ray-"
-_FRESH_SECONDS = 10.0
-"""A younger folder may not be locked by its owner yet."""
-_LONGEST_PLACE = 20
-"""Characters of the temporary folder's path: Ray keeps sockets below it, whose paths end at 107."""
 
 
 @contextmanager
@@ -76,7 +67,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         "PYTHONPATH": os.pathsep.join(_user_paths()),
     }
     ours = not ray.is_initialized()
-    with _storage() as storage, environment(variables), _quiet():
+    with ray_folder() as storage, environment(variables), _quiet():
         try:
             if ours:
                 auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
@@ -123,30 +114,6 @@ def _user_paths() -> list[str]:
     paths = dict.fromkeys(Path(entry).absolute() for entry in sys.path)
     installed = (Path(sys.prefix), Path(sys.base_prefix))
     return [str(path) for path in paths if not any(path.is_relative_to(prefix) for prefix in installed)]
-
-
-@contextmanager
-def _storage() -> Iterator[Path]:
-    """A temporary folder, and the removal of those whose owners were killed."""
-    place = Path(tempfile.gettempdir())
-    if len(str(place)) > _LONGEST_PLACE:
-        place = Path("/tmp")
-    _remove_abandoned(place)
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=place))
-    try:
-        with FileLock(folder / "lock"):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove_abandoned(place)  # also those that were too fresh at the start
-
-
-def _remove_abandoned(place: Path) -> None:
-    for other in place.glob(f"{_FOLDER}*"):
-        with suppress(OSError, Timeout):
-            if time.time() - other.stat().st_mtime > _FRESH_SECONDS:
-                with FileLock(other / "lock", timeout=0):
-                    shutil.rmtree(other, ignore_errors=True)
 
 
 @contextmanager

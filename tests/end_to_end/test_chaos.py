@@ -40,6 +40,22 @@ def observer():
     observer.stop()
 
 
+@pytest.fixture
+def drive(tmp_path, observer):
+    """Starts the study, or goes on with it; what still runs when the test ends is killed."""
+    drivers = []
+
+    def start():
+        command = ["-m", "study.run", f"{__file__.rpartition('/')[0]}/chaos_short.py", "--results", str(tmp_path)]
+        drivers.append(Driver(command, {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache")}))
+        observer.watch(drivers[-1])
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.kill()
+
+
 def kill(driver, victim, before=()):
     """Kill a process of this kind that is none of those from before, as soon as there is one."""
     while True:
@@ -61,15 +77,8 @@ def wait_for_epochs(driver, number):
 
 
 @pytest.mark.timeout(900)  # three runs with Ray's start, which takes half a minute beside other tests
-def test_kills_and_an_interruption_leave_no_trace_in_the_rows(tmp_path, undisturbed, observer):
+def test_kills_and_an_interruption_leave_no_trace_in_the_rows(tmp_path, undisturbed, observer, drive):
     store = ResultStore(tmp_path, STUDY.name)
-
-    def drive():
-        command = ["-m", "study.run", f"{__file__.rpartition('/')[0]}/chaos_short.py", "--results", str(tmp_path)]
-        driver = Driver(command, {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache")})
-        observer.watch(driver)
-        return driver
-
     first = drive()
     wait_for_epochs(first, 2)
     kill(first, "worker")

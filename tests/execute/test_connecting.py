@@ -7,14 +7,17 @@ import sys
 import tempfile
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 import ray
 from ray.exceptions import RaySystemError
+from tiny import open_study, tiny_study
 
 from study.errors import ClusterError
+from study.execute import run_study
 from study.execute.cluster import connected
 
 
@@ -99,4 +102,14 @@ def test_folders_of_killed_drivers_are_removed(monkeypatch):
         assert not (place / "study-ray-old").exists()
         assert (place / "study-ray-fresh").exists()  # its driver may not have locked it yet
         os.utime(place / "study-ray-fresh", (0, 0))
+    assert list(place.iterdir()) == []
+
+
+def test_folders_of_killed_drivers_are_removed_also_where_nothing_is_left_to_run(monkeypatch, tmp_path, cache_dir):
+    place = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    plan, store = open_study(tiny_study(), tmp_path, cache_dir)
+    (place / "study-ray-old").mkdir()
+    os.utime(place / "study-ray-old", (0, 0))
+    run_study(replace(plan, done=frozenset(trial.trial_id for trial in plan.trials)), store, lambda _: None)
     assert list(place.iterdir()) == []
