@@ -142,7 +142,12 @@ class Slot:
 
 
 def expected_seconds(plan: Plan, store: ResultStore, trial: Trial) -> float | None:
-    """How long a trial should take from its last checkpoint to its end; None where nothing is known."""
+    """How long a trial should take from its last checkpoint to its end; None where nothing is known.
+
+    Without a budget nobody needs to know, and no files are looked at.
+    """
+    if plan.study.execution.budget_device_seconds is None:
+        return None
     done = checkpointed_epochs(store, [trial]).get(trial.trial_id, 0)
     predicted = plan.predictions.predictor.of_trial(trial, done)
     return None if predicted is None else predicted.left_wall_seconds

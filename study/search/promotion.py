@@ -89,19 +89,13 @@ class Rungs:
         """
         trial_id = earlier.trial_id
         for epoch, figures in sorted(earlier.figures.items()):
-            reached = self._arrive(trial_id, epoch, figures)
-            for level in reached if epoch < earlier.epochs or epoch >= self._epochs else reached[:-1]:
-                self._promoted[level].add(trial_id)
-        self._finished = self._finished or earlier.epochs >= self._epochs
+            self._arrive(trial_id, epoch, figures, went_on=epoch < earlier.epochs)
         if earlier.stopped and self.level(trial_id):
             self._promoted[self.level(trial_id)].discard(trial_id)
 
     def judge(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> bool:
         """Take in the figures of an epoch, if there are any; returns whether the trial goes on at once."""
-        reached = self._arrive(trial_id, epoch, figures)
-        self._finished = self._finished or epoch >= self._epochs
-        for level in reached if epoch >= self._epochs else reached[:-1]:
-            self._promoted[level].add(trial_id)
+        self._arrive(trial_id, epoch, figures, went_on=False)
         passed = [level for level in self.levels if level <= epoch and trial_id in self._figures[level]]
         # Asked at every epoch: whoever broke off before it heard the verdict of a rung hears it at the next.
         return not passed or self._promote(trial_id, passed[-1])
@@ -115,15 +109,21 @@ class Rungs:
         """Epoch of the highest rung that a trial has reached; 0 if it has not reached any."""
         return max((level for level in self.levels if trial_id in self._figures[level]), default=0)
 
-    def _arrive(self, trial_id: str, epoch: int, figures: Mapping[str, Any]) -> list[int]:
-        """Count a trial in the rungs that it comes to with these figures; returns them."""
+    def _arrive(self, trial_id: str, epoch: int, figures: Mapping[str, Any], *, went_on: bool) -> None:
+        """Count a trial in the rungs that it comes to with these figures.
+
+        It has passed all but the highest of them, and that one too if it `went_on` since or this was its last epoch.
+        """
+        at_end = epoch >= self._epochs
+        self._finished = self._finished or at_end
         if self._metric not in figures:
-            return []
+            return
         figure = figures[self._metric]
         reached = [level for level in self.levels if level <= epoch and trial_id not in self._figures[level]]
         for level in reached:
             self._figures[level][trial_id] = better(self._metric) * figure if is_figure(figure) else -math.inf
-        return reached
+        for level in reached if went_on or at_end else reached[:-1]:
+            self._promoted[level].add(trial_id)
 
     def _promote(self, trial_id: str, level: int) -> bool:
         """Whether a trial passes a rung: it is among the best 1 / reduction_factor there, or was before."""
