@@ -85,7 +85,7 @@ def measure(study: Study, folder: Path) -> tuple[Seconds, Seconds]:
     run_study(plan, store, lambda _: None)
     rows = store.trials()
     assert [(row["status"], row["attempts"]) for row in rows] == [("completed", 1)] * len(plan.trials)
-    trained = sum(row["workers"] * row["devices_per_worker"] * row["train_seconds"] for row in rows)
+    trained = sum(row["train_seconds"] for row in rows)
     return Seconds(predicted, cost(store.ledger())["device_seconds"]), Seconds(steps, trained)
 
 
