@@ -52,6 +52,7 @@ class GroupState:
 
     Attributes:
         workers: its actors.
+        processes: node and process id of each.
         placement_group: what Ray reserved for it.
         jobs: all it was given; the last one may be running.
         running: the job it works on.
@@ -63,6 +64,7 @@ class GroupState:
     """
 
     workers: list[ActorHandle] = field(default_factory=list)
+    processes: list[tuple[str, int]] = field(default_factory=list)
     placement_group: Any = None
     jobs: list[Job] = field(default_factory=list)
     running: Job | None = None
@@ -154,10 +156,18 @@ class Dispatcher:
         self._groups[group_id] = GroupState()
         return True
 
-    async def join(self, group_id: str, worker: ActorHandle, placement_group: Any, held_since: float | None) -> None:
+    async def join(
+        self,
+        group_id: str,
+        worker: ActorHandle,
+        process: tuple[str, int],
+        placement_group: Any,
+        held_since: float | None,
+    ) -> None:
         """A worker of a group is ready; the first one says since when, in seconds since the epoch, it holds devices."""
         group = self._groups[group_id]
         group.workers.append(worker)
+        group.processes.append(process)
         group.placement_group = placement_group
         group.held_since = group.held_since or held_since
         await self._notify()

@@ -1,8 +1,10 @@
 """A worker group that is kept warm: one Ray Train run whose workers take trial after trial."""
 
 import gc
+import os
 import pickle
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -88,6 +90,24 @@ def free(placement_group: Any) -> None:
             remove_placement_group(placement_group)
 
 
+def wait_for_end(processes: Iterable[tuple[str, int]], node_id: str, timeout_seconds: float = 10.0) -> None:
+    """Wait until a group's workers on this node are gone: they outlive the word of their end, and hold devices.
+
+    Those of other nodes are taken to be gone.
+
+    Args:
+        processes: node and process id of each worker.
+        node_id: of this node.
+        timeout_seconds: not longer than this.
+    """
+    alive = []
+    for name, process_id in processes:
+        with suppress(psutil.NoSuchProcess):
+            if name == node_id:
+                alive.append(psutil.Process(process_id))
+    psutil.wait_procs(alive, timeout=timeout_seconds)
+
+
 def _work(config: dict[str, Any]) -> None:
     """What every worker of a group does."""
     import torch
@@ -106,11 +126,12 @@ def _work(config: dict[str, Any]) -> None:
 
     gc.freeze()  # modules stay: collecting after a trial takes 5 ms instead of 300
 
-    worker = ray.get_runtime_context().current_actor
+    context = ray.get_runtime_context()
+    worker, process = context.current_actor, (context.get_node_id(), os.getpid())
     rank = ray.train.get_context().get_world_rank()
     # Devices are held since the first worker's process exists; Ray may have kept that process in stock.
     held_since = max(config["asked_at"], psutil.Process().create_time()) if rank == 0 else None
-    ray.get(dispatcher.join.remote(group_id, worker, get_current_placement_group(), held_since))
+    ray.get(dispatcher.join.remote(group_id, worker, process, get_current_placement_group(), held_since))
     idle = None
     if rank == 0:
         idle = Holding(store, f"{group_id}-idle", kind="idle", devices=capacity.devices, group_id=group_id)

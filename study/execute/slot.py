@@ -16,7 +16,7 @@ from study.capacity import Capacity
 from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.dispatcher import Fault, Job
-from study.execute.group import free, run_group, tune_result
+from study.execute.group import free, run_group, tune_result, wait_for_end
 from study.execute.holding import Holding, close_running
 from study.execute.outcome import last_line, write_outcome
 from study.execute.purse import Purse
@@ -79,6 +79,7 @@ class Slot:
                 error = caught
             group, closing = ray.get(self.dispatcher.end_group.remote(group_id))
             free(group.placement_group)
+            wait_for_end(group.processes, ray.get_runtime_context().get_node_id())
             joining.join()
             fault = group.fault or Fault("lost", _reason(error))
             if closing:
