@@ -1,10 +1,12 @@
 # Two commands for a new machine: `make study` and `make test`. Everything is installed into .venv.
+# `make test-browser` checks the report in a browser, which is the only thing that is installed elsewhere.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: setup study test lint clean
+.PHONY: setup study test test-browser lint clean
 
 setup: $(INSTALLED)
 
@@ -28,6 +30,12 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+# The report in Debian's Chromium, which is installed if it is not there (as root, or by sudo).
+test-browser: setup
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
+	$(BIN)/python -m pytest -m browser --numprocesses=0 tests/browser
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

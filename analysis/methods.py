@@ -1,6 +1,8 @@
 """Which weighting should we use, and what does it cost: one line a method, its search charged to it."""
 
 import json
+import math
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -30,14 +32,97 @@ COLUMNS = (
 """Columns of the table of methods."""
 
 
-def methods(trials: pd.DataFrame) -> pd.DataFrame:
-    """Compare methods: a weighting with its options, without what is searched (learning rate, hard loss weights).
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A weighting with its options; its learning rate or hard loss weights are searched, and one setting is chosen.
+
+    Attributes:
+        study: name of the study.
+        data_hash: of the data.
+        name: of the method, with a mark if its rows were imported.
+        title: the name, with the study's before it where the methods are of several.
+        settings: the searched settings of the chosen configuration, in words.
+        trials: all its rows of `trials`.
+        chosen: those of the configuration that was chosen; if none completed under every seed, of the one that
+            completed most.
+        judged: those of the chosen that count in means (`analysis.seeds.judging`).
+    """
+
+    study: str
+    data_hash: str
+    name: str
+    title: str
+    settings: str
+    trials: pd.DataFrame
+    chosen: pd.DataFrame
+    judged: pd.DataFrame
+
+    @property
+    def complete(self) -> bool:
+        """Whether the chosen configuration completed under every seed, and has its figures."""
+        return _complete(self.chosen)
+
+    @property
+    def failed(self) -> int:
+        """How many seeds of the chosen configuration did not complete."""
+        return int((self.chosen["status"] != "completed").sum())
+
+    @property
+    def device_seconds(self) -> float:
+        """Cost of all its trials, failed ones too; NaN if one's is unknown."""
+        return float(self.trials["device_seconds"].sum(skipna=False))
+
+    @property
+    def imported(self) -> bool:
+        """Whether its rows are of another platform."""
+        return bool(self.trials["imported_from"].notna().any())
+
+
+def find_methods(trials: pd.DataFrame) -> list[Method]:
+    """The methods of some studies, each with the configuration that is chosen for it.
 
     A method's configuration is chosen by the mean validation MOTA of its seeds, among those whose every seed completed,
     and of these among those with the most seeds: the best of many single trials is partly luck, and for the same reason
-    the seed that a search chose by does not count (`analysis.seeds.judging`). The other figures are that
-    configuration's. Its cost is the cost of all the method's trials, failed ones too. Methods are ranked alike:
-    one whose configuration completed fewer seeds than others of the study stands below those.
+    the seed that a search chose by does not count (`analysis.seeds.judging`).
+
+    Args:
+        trials: rows of `trials`, as `study.results.load` gives them.
+
+    Returns:
+        One for each method of each study and data set, in the order of the rows; imported rows by themselves.
+    """
+    settings = varying(trials)
+    searched = _searched(trials, settings)
+    options = [name for name in settings if name.startswith("weighting.") and name not in searched]
+    keys = ["study", "data_hash", "weighting", *options, trials["imported_from"].notna()]
+    groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
+    firsts = [group.iloc[0].to_dict() for group in groups]
+    counts = judging(trials)
+    several = trials["study"].nunique() > 1
+    found = []
+    for group, told in zip(groups, labels(firsts, options), strict=True):
+        chosen, study = _chosen(group, counts), group["study"].iloc[0]
+        name = marked(told.removeprefix("weighting=") or group["weighting"].iloc[0], group)
+        found.append(
+            Method(
+                study=study,
+                data_hash=group["data_hash"].iloc[0],
+                name=name,
+                title=f"{study}: {name}" if several else name,
+                settings=labels([chosen.iloc[0].to_dict()], searched)[0],
+                trials=group,
+                chosen=chosen,
+                judged=chosen[counts[chosen.index]],
+            )
+        )
+    return found
+
+
+def methods(trials: pd.DataFrame) -> pd.DataFrame:
+    """Compare methods (`find_methods`): a weighting with its options, by the figures of its chosen configuration.
+
+    A method's cost is the cost of all its trials, failed ones too. Methods are ranked as configurations are: one whose
+    configuration completed fewer seeds than others of the study stands below those.
 
     Args:
         trials: rows of `trials`, as `study.results.load` gives them.
@@ -50,26 +135,9 @@ def methods(trials: pd.DataFrame) -> pd.DataFrame:
         (how many of all trials ended with vanished or one-sided loss weights). A method without a completed
         configuration has no figures and stands last.
     """
-    settings = varying(trials)
-    searched = _searched(trials, settings)
-    options = [name for name in settings if name.startswith("weighting.") and name not in searched]
-    keys = ["study", "data_hash", "weighting", *options, trials["imported_from"].notna()]
-    groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
-    firsts = [group.iloc[0].to_dict() for group in groups]
-    names = labels(firsts, options)
-    counts = judging(trials)
-    lines = [
-        _line(
-            group,
-            counts,
-            trials,
-            marked(name.removeprefix("weighting=") or group["weighting"].iloc[0], group),
-            searched,
-        )
-        for group, name in zip(groups, names, strict=True)
-    ]
-    table = pd.DataFrame(lines, columns=list(COLUMNS))
-    table["_fewer"] = [line["_fewer"] for line in lines]
+    found = find_methods(trials)
+    table = pd.DataFrame([_line(method) for method in found], columns=list(COLUMNS))
+    table["_fewer"] = [fewer_seeds(method.chosen, trials) if method.complete else len(trials) for method in found]
     table = table.sort_values(["_fewer", "val_mota"], ascending=[True, False], kind="stable", na_position="last")
     table = table.drop(columns="_fewer").reset_index(drop=True)
     table.index = pd.RangeIndex(1, len(table) + 1, name="rank")
@@ -83,34 +151,36 @@ def _searched(trials: pd.DataFrame, settings: list[str]) -> list[str]:
     return [name for name in settings if name in names or name.startswith(tuple(f"{chosen}." for chosen in names))]
 
 
-def _line(
-    group: pd.DataFrame, counts: pd.Series, trials: pd.DataFrame, name: str, searched: list[str]
-) -> dict[str, object]:
-    candidates = [
-        (float(rows.loc[counts[rows.index], "val_mota"].mean(skipna=False)), rows)
-        for _, rows in group.groupby("configuration_id", sort=False)
-        if (rows["status"] == "completed").all() and rows["val_mota"].notna().all()
-    ]
+def _complete(rows: pd.DataFrame) -> bool:
+    return bool((rows["status"] == "completed").all() and rows["val_mota"].notna().all())
+
+
+def _chosen(group: pd.DataFrame, counts: pd.Series) -> pd.DataFrame:
+    """Rows of the configuration that a method is judged by."""
+
+    def quality(rows: pd.DataFrame) -> tuple[bool, int, float]:
+        mean = rows.loc[counts[rows.index], "val_mota"].mean(skipna=False)
+        completed = int((rows["status"] == "completed").sum())
+        return _complete(rows), completed, -math.inf if math.isnan(mean) else float(mean)
+
+    return max((rows for _, rows in group.groupby("configuration_id", sort=False)), key=quality)
+
+
+def _line(method: Method) -> dict[str, object]:
     line: dict[str, object] = {
-        "study": group["study"].iloc[0],
-        "method": name,
-        "configurations": group["configuration_id"].nunique(),
-        "trials": len(group),
-        "device_seconds": group["device_seconds"].sum(skipna=False),
-        "weighting_status": _statuses(group["weighting_status"]),
+        "study": method.study,
+        "method": method.name,
+        "configurations": method.trials["configuration_id"].nunique(),
+        "trials": len(method.trials),
+        "device_seconds": method.device_seconds,
+        "weighting_status": _statuses(method.trials["weighting_status"]),
     }
-    if not candidates:
-        return line | {"chosen": "", "seeds": 0, "judged": 0, "_fewer": len(trials)}
-    _, chosen = max(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
-    figures = chosen.loc[counts[chosen.index], list(METRICS)].astype(float)
+    if not method.complete:
+        return line | {"chosen": "", "seeds": 0, "judged": 0}
+    figures = method.judged[list(METRICS)].astype(float)
     return (
         line
-        | {
-            "chosen": labels([chosen.iloc[0].to_dict()], searched)[0],
-            "seeds": len(chosen),
-            "judged": len(figures),
-            "_fewer": fewer_seeds(chosen, trials),
-        }
+        | {"chosen": method.settings, "seeds": len(method.chosen), "judged": len(figures)}
         | figures.mean(skipna=False).to_dict()
         | {f"{metric}_sd": spread for metric, spread in figures.std(skipna=False).items()}
     )

@@ -12,7 +12,8 @@ A trial's file is replaced as a whole by one that holds more, so rows appear onc
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -52,6 +53,10 @@ MODEL = "model"
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
+
+
+_OF_ONE_TRIAL = re.compile(r"[0-9a-f]{16}(-[0-9]+)?\.parquet")
+"""Names of files that hold the rows of one trial; in a kept study one file may hold those of all."""
 
 
 class ResultStore:
@@ -151,6 +156,11 @@ class ResultStore:
         except ValueError:
             return None
 
+    @property
+    def root_address(self) -> str:
+        """Address of the folder of all studies' results."""
+        return str(self._root.address)
+
     def others(self) -> list["ResultStore"]:
         """Stores of the other studies in the same results folder, to read from."""
         names = [name for name in self._root.folders() if name != self.study]
@@ -210,19 +220,26 @@ def stored_studies(root: str | Path) -> list[str]:
 
 
 @overload
-def load(path: str | Path, table: Table = ..., *, arrow: Literal[False] = ...) -> pd.DataFrame: ...
+def load(
+    path: str | Path, table: Table = ..., *, trial_ids: Collection[str] | None = ..., arrow: Literal[False] = ...
+) -> pd.DataFrame: ...
 @overload
-def load(path: str | Path, table: Table = ..., *, arrow: Literal[True]) -> ds.Dataset: ...
-def load(path: str | Path, table: Table = "trials", *, arrow: bool = False) -> Any:
+def load(
+    path: str | Path, table: Table = ..., *, trial_ids: Collection[str] | None = ..., arrow: Literal[True]
+) -> ds.Dataset: ...
+def load(
+    path: str | Path, table: Table = "trials", *, trial_ids: Collection[str] | None = None, arrow: bool = False
+) -> Any:
     """Load a table of one study or of all studies under a folder.
 
     Args:
         path: results folder, or the folder of one study in it; local or a URI (`s3://`, `gs://`).
         table: `trials`, `epochs`, `steps`, `sequences` or `ledger`.
+        trial_ids: rows of these trials only; files of others are not opened.
         arrow: give an Arrow dataset, which can be filtered before it is read, instead of a data frame.
 
     Raises:
-        UserError: no results there, an unreadable file, or one of another schema version.
+        UserError: no results there, an unreadable file, one of another schema version, or one that lacks columns.
     """
     root = open_folder(path)
     folders = table_folders(root, table)
@@ -230,13 +247,20 @@ def load(path: str | Path, table: Table = "trials", *, arrow: bool = False) -> A
         raise UserError(
             f"{path}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
         )
-    files = [f"{folder.path}/{name}" for folder in folders for name in folder.names(".parquet")]
+    files = [
+        f"{folder.path}/{name}"
+        for folder in folders
+        for name in folder.names(".parquet")
+        if trial_ids is None or not _OF_ONE_TRIAL.fullmatch(name) or name[:16] in trial_ids
+    ]
     if table == "trials":
-        dataset = ds.dataset(_with_settings([_read(root, file) for file in files]))
+        dataset = ds.dataset(_with_settings([_read(root, file, table) for file in files]))
     else:
         for file in files:
-            _read(root, file, rows=False)
+            _read(root, file, table, rows=False)
         dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
+    if trial_ids is not None:
+        dataset = dataset.filter(ds.field("trial_id").isin(pa.array(sorted(trial_ids), pa.string())))
     return dataset if arrow else dataset.to_table().to_pandas()
 
 
@@ -261,9 +285,17 @@ def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
     return table
 
 
-def _read(root: Folder, path: str, *, rows: bool = True) -> pa.Table | None:
+def _read(root: Folder, path: str, table: Table, *, rows: bool = True) -> pa.Table | None:
+    where = f"{root}{path.removeprefix(root.path)}"
     with root.filesystem.open_input_file(path) as source:
-        file = _open(source, f"{root}{path.removeprefix(root.path)}")
+        file = _open(source, where)
+        present = set(file.schema_arrow.names)
+        missing = [name for name in SCHEMAS[table].names if name not in present]
+        if missing:
+            raise UserError(
+                f"{where}: lacks {', '.join(missing[:5])} of the columns of {table!r}; "
+                "delete it, and its trial runs again"
+            )
         return file.read(use_threads=False) if rows else None
 
 

@@ -78,7 +78,8 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
     Returns:
         How many trials of the plan have not finished.
     """
-    from analysis.figures import cost_vs_accuracy, save
+    from analysis.figures.cost import cost_vs_accuracy
+    from analysis.figures.style import save
     from analysis.leaderboard import leaderboard
     from analysis.methods import methods
     from study.results import load

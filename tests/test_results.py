@@ -129,6 +129,30 @@ def test_load_unites_studies_and_fills_the_settings_that_vary_in_only_one_of_the
     assert load(tmp_path / "two")["study"].tolist() == ["two"]
 
 
+def test_load_of_some_trials_does_not_open_the_files_of_others(tmp_path):
+    store = ResultStore(tmp_path, "example")
+    names = [f"{number:016x}" for number in range(3)]
+    for name in names:
+        store.write_rows("steps", name, [step(1), step(2)])
+    (tmp_path / "example" / "steps" / f"{names[2]}.parquet").write_text("damaged")
+    assert load(tmp_path, "steps", trial_ids={names[0]})["trial_id"].tolist() == [names[0]] * 2
+    together = pq.read_table(tmp_path / "example" / "steps" / f"{names[1]}.parquet")
+    pq.write_table(together, tmp_path / "example" / "steps" / "rows.parquet")
+    assert len(load(tmp_path, "steps", trial_ids=[names[1]])) == 4
+    assert load(tmp_path, "steps", trial_ids=[]).empty
+    with pytest.raises(UserError, match="not a readable Parquet file"):
+        load(tmp_path, "steps", trial_ids=names)
+
+
+def test_load_names_the_columns_that_a_file_lacks(tmp_path):
+    store = ResultStore(tmp_path, "example")
+    store.write_rows("steps", "a", [step(1)])
+    path = tmp_path / "example" / "steps" / "a.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["loss", "lr"]), path)
+    with pytest.raises(UserError, match=rf"{path}: lacks loss, lr of the columns of 'steps'; delete it"):
+        load(tmp_path, "steps")
+
+
 def test_load_gives_arrow_datasets_that_filter(tmp_path):
     store = ResultStore(tmp_path, "example")
     store.write_rows("steps", "a", [step(1), step(2)])

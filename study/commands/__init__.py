@@ -4,6 +4,7 @@ A command takes the name of a study or a trial, and `--results` like a run; `mig
 """
 
 COMMANDS: dict[str, str] = {
+    "frames": "frames",
     "gc": "gc",
     "import": "import_runs",
     "migrate": "migrate",

@@ -13,7 +13,7 @@ from example_rows import DATA_HASH, make_measured_row, make_row, make_study, mak
 from rich.console import Console
 from s3_server import serve
 
-from analysis.figures import cost_vs_accuracy
+from analysis.figures.cost import cost_vs_accuracy
 from analysis.leaderboard import leaderboard
 from analysis.methods import methods
 from study.config import digest

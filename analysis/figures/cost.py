@@ -1,18 +1,15 @@
-"""Pictures of a study: what accuracy costs."""
+"""What the configurations of a study cost, against how well they track."""
 
-import io
 from collections.abc import Hashable, Sequence
-from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.style import Colour, styled
 from analysis.leaderboard import IMPORTED, leaderboard
 from analysis.seeds import judging
-from study.results import write_file
 
 _NUMBERED = 12
 """Configurations that are numbered and listed; the leaderboard has them all."""
@@ -30,8 +27,6 @@ _CAPTION = (
     "point: one trial's cost and the mean over seeds; dots and bars: single seeds and their range; "
     "star: the configuration that a search chose, at the cost of all its trials"
 )
-
-Colour = tuple[float, float, float]
 
 _PANELS = {"val_mota": "MOTA", "val_idf1": "IDF1"}
 
@@ -56,7 +51,7 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     )
     kinds = list(dict.fromkeys(trials["weighting"]))
     colours = dict(zip(kinds, sns.color_palette("colorblind", len(kinds)), strict=True))
-    with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 10, "axes.titlesize": 11}):
+    with styled():
         figure = Figure(figsize=(13, 5), layout="constrained")
         *panels, key = figure.subplots(1, 3, width_ratios=[5, 5, 4])
         for axes, (metric, name) in zip(panels, _PANELS.items(), strict=True):
@@ -68,17 +63,6 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
         for axes, metric in zip(panels, _PANELS, strict=True):
             _number(figure, axes, trials, board, metric)
     return figure
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all; `path` may be a URI.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    write_file(path, picture.getvalue())
 
 
 def _marked(weightings: pd.Series, imported: pd.Series) -> pd.Series:

@@ -4,7 +4,8 @@ import pytest
 from example_rows import make_row, make_trial
 from matplotlib.text import Text
 
-from analysis.figures import cost_vs_accuracy, save
+from analysis.figures.cost import cost_vs_accuracy
+from analysis.figures.style import save
 from study.errors import UserError
 from study.results import ResultStore, load
 

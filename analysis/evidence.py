@@ -1,0 +1,193 @@
+"""The rows of a results folder as a report needs them: split by conditions, large tables read for few trials only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.conditions import conditions
+from analysis.contrasts import Baseline, contrasts, find_baseline
+from analysis.methods import Method, find_methods, methods
+from study.claim import is_running, read_claim
+from study.errors import UserError
+from study.files import open_folder
+from study.results import ResultStore, load, stored_studies, table_folders
+from study.schema import DONE, SCHEMAS, Table
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A study whose rows are not all there yet.
+
+    Attributes:
+        study: its name.
+        running: whether it runs now.
+        done: trials that ended for good.
+        total: trials of its plan; None if its driver left no word.
+    """
+
+    study: str
+    running: bool
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All rows of a results folder, or of one study in it; the large tables are read when asked for.
+
+    Attributes:
+        address: of the folder.
+        trials: all rows of `trials`.
+        unfinished: studies that run, or broke off.
+    """
+
+    address: str
+    trials: pd.DataFrame
+    unfinished: tuple[Unfinished, ...]
+
+    def rows(self, table: Table, trial_ids: Collection[str]) -> pd.DataFrame:
+        """Rows of a table of these trials; none if the table is not there."""
+        if not table_folders(open_folder(self.address), table):
+            return SCHEMAS[table].empty_table().to_pandas()
+        return load(self.address, table, trial_ids=frozenset(trial_ids))
+
+    def ledger(self) -> pd.DataFrame:
+        """All entries on held devices."""
+        if not table_folders(open_folder(self.address), "ledger"):
+            return SCHEMAS["ledger"].empty_table().to_pandas()
+        return load(self.address, "ledger")
+
+    def groups(self, baseline: str | None = None, *, draw_frames: bool = True) -> list["Group"]:
+        """Trials that ran under the same conditions, those with the most trials first; arguments as of `Group`."""
+        numbers = conditions(self.trials)
+        order = numbers.value_counts(sort=True).index
+        return [Group(self, self.trials[numbers == number], baseline, draw_frames) for number in order]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Trials under the same conditions, and what follows from them.
+
+    Attributes:
+        evidence: that they are of.
+        trials: their rows of `trials`.
+        baseline_name: what to hold methods against, if not the plain sum.
+        draw_frames: whether trackers may be run to draw what they do.
+    """
+
+    evidence: Evidence
+    trials: pd.DataFrame
+    baseline_name: str | None
+    draw_frames: bool = True
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """Its methods."""
+        return find_methods(self.trials)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Its methods as `analysis.methods.methods` gives them, studies named where there are several.
+
+        With a line for the baseline by itself if it is a point of a search, which otherwise only its choice would have.
+        """
+        table = methods(self.trials)
+        if self.trials["study"].nunique() > 1:
+            table["method"] = table["study"] + ": " + table["method"]
+        if self.baseline is None or any(
+            set(method.trials.index) == set(self.baseline.rows.index) for method in self.methods
+        ):
+            return table
+        # A point of a grid or search: by itself it costs what its seeds cost.
+        alone = methods(self.baseline.rows).assign(method=self.baseline.name, chosen="")
+        above = int((table["val_mota"] >= alone["val_mota"].iloc[0]).sum())
+        return pd.concat([table.iloc[:above], alone, table.iloc[above:]], ignore_index=True)
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """What methods are held against."""
+        return find_baseline(self.methods, self.baseline_name)
+
+    @property
+    def split(self) -> str:
+        """Whose figures count: `test` if there are any, else `val`."""
+        return "test" if self.own["test_mota"].notna().any() else "val"
+
+    @property
+    def metric(self) -> str:
+        """What methods are compared by."""
+        return f"{self.split}_mota"
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """Rows that were not imported."""
+        return self.trials[self.trials["imported_from"].isna()]
+
+    @cached_property
+    def judged_ids(self) -> set[str]:
+        """Trials of the configurations that methods are judged by, and of the baseline."""
+        rows = [method.chosen for method in self.methods] + ([self.baseline.rows] if self.baseline else [])
+        return {name for chosen in rows for name in chosen["trial_id"]}
+
+    @cached_property
+    def sequences(self) -> pd.DataFrame:
+        """Rows of `sequences` of the judged trials."""
+        return self.evidence.rows("sequences", self.judged_ids)
+
+    def contrasts(self, metric: str | None = None) -> pd.DataFrame | None:
+        """Methods against the baseline; None without one."""
+        if self.baseline is None:
+            return None
+        return contrasts(self.methods, self.baseline, metric or self.metric, self.sequences)
+
+    def named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a table with the method that their trial belongs to, in the order of the leaderboard."""
+        names = {trial_id: method.title for method in self.methods for trial_id in method.trials["trial_id"]}
+        order = {name: place for place, name in enumerate(self.table["method"])}
+        named = rows.assign(method=rows["trial_id"].map(names))
+        return named.sort_values("method", key=lambda column: column.map(order), kind="stable")
+
+
+def read_evidence(address: str | Path, studies: Sequence[str] = ()) -> Evidence:
+    """Read what a report is made of.
+
+    Args:
+        address: results folder, or the folder of one study in it; local or a URI.
+        studies: names of the studies to take; all if empty.
+
+    Raises:
+        UserError: no results there, none of such a study, an unreadable file, or one of another schema version.
+    """
+    trials = load(address)
+    for name in studies:
+        if name not in set(trials["study"]):
+            raise UserError(
+                f"{address}: no rows of a study {name!r}; there are: {', '.join(sorted(set(trials['study'])))}"
+            )
+    if studies:
+        trials = trials[trials["study"].isin(studies)].reset_index(drop=True)
+    if trials.empty:
+        raise UserError(f"{address}: no trial has a row yet; 'python -m study.run STUDY' writes them as trials end")
+    found = (_unfinished(address, study, trials[trials["study"] == study]) for study in dict.fromkeys(trials["study"]))
+    return Evidence(str(address), trials, tuple(state for state in found if state is not None))
+
+
+def _unfinished(address: str | Path, study: str, trials: pd.DataFrame) -> Unfinished | None:
+    store = store_of(address, study)
+    own = trials[trials["imported_from"].isna()]
+    done = int(own["status"].isin(DONE).sum())
+    claim, running = read_claim(store), is_running(store)
+    total = claim["total"] if isinstance(claim.get("total"), int) else None
+    broken_off = (own["status"] == "interrupted").any() or (total is not None and done < total)
+    return Unfinished(study, running, done, total) if running or broken_off else None
+
+
+def store_of(address: str | Path, study: str) -> ResultStore:
+    """The store of a study, to read from, whether the address is its own folder or the one that it lies in."""
+    if study in stored_studies(address):
+        return ResultStore(address, study, create=False)
+    place, mark, query = str(open_folder(address).address).partition("?")
+    return ResultStore(f"{place.rpartition('/')[0]}{mark}{query}", place.rpartition("/")[2], create=False)
