@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 
+KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
+"""What whoever breaks off is told."""
+
+
 class UserError(ValueError):
     """A mistake the user can mend. Command lines print its text, without a traceback, and exit with code 2."""
 

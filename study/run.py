@@ -9,13 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
 from study.commands import COMMANDS
 from study.config import Study, read_value, set_keys
-from study.errors import ClusterError, CommandParser, Terminated, UserError
+from study.errors import KEPT, ClusterError, CommandParser, Terminated, UserError
 from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
@@ -32,8 +32,6 @@ _EXAMPLES = """examples:
   python -m study.run my_study.py --data MOT17/train --train MOT17-02,MOT17-04 --val 'MOT17-09[1-240]'
 """
 
-_KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -48,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ClusterError as error:
-        print(f"error: {error}; {_KEPT}", file=sys.stderr)
+        print(f"error: {error}; {KEPT}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"interrupted: {_KEPT}", file=sys.stderr)
+        print(f"interrupted: {KEPT}", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
 
 
@@ -216,5 +214,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process; at once where Ray may have broken: its threads crash Python's end when its processes are gone."""
+    if code == 1 and "ray" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

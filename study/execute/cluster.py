@@ -18,7 +18,7 @@ from ray._private.ray_logging import stdout_deduplicator
 
 from study.environment import environment
 from study.errors import ClusterError, Terminated, UserError
-from study.execute.lost import end_processes
+from study.execute.lost import end_processes, last_word
 from study.execute.ray_folder import ray_folder
 
 _QUIET = {
@@ -73,7 +73,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
                 auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
                 with _interrupts_wait():
                     _start(variables, storage)
-            with _termination_interrupts():
+            with last_word(), _termination_interrupts():
                 yield storage
         except ClusterError:
             if ours:

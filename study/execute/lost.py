@@ -1,21 +1,31 @@
 """When Ray itself breaks: what of it has ended, and the end of what is left of it."""
 
 import itertools
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from study.errors import ClusterError
+from study.errors import KEPT, ClusterError
 
 _NEEDED = ("raylet", "gcs_server")
 """Without them Ray goes on for a while, starts nothing any more, and then ends this process from C++."""
 
 _SILENCE_SECONDS = 60.0
 """After so long an actor that should answer at once counts as lost."""
+
+_LOOK_SECONDS = 0.5
+"""How often is looked for processes that have ended."""
+
+_GRACE_SECONDS = 5.0
+"""So long a study has to end in order when one has; Ray ends this process from C++ after about eight."""
 
 _LONGEST_END = 10.0
 """Seconds that killed processes may take to be gone."""
@@ -41,15 +51,45 @@ def lost_part(error: Exception) -> str | None:
 
 
 def get(reference: ray.ObjectRef) -> Any:
-    """`ray.get` of something that comes soon.
+    """`ray.get` of something that comes soon; looks after Ray's processes meanwhile, which it would wait for in vain.
 
     Raises:
         ClusterError: a process that Ray needs has ended.
         RayError: the actor that is asked has ended, or does not answer.
     """
-    if (name := lost_process()) is not None:
-        raise ClusterError(_told(name))
-    return ray.get(reference, timeout=_SILENCE_SECONDS)
+    until = time.monotonic() + _SILENCE_SECONDS
+    while True:
+        if (name := lost_process()) is not None:
+            raise ClusterError(_told(name))
+        ready, _ = ray.wait([reference], timeout=_LOOK_SECONDS)
+        if ready or time.monotonic() > until:
+            return ray.get(reference, timeout=_LOOK_SECONDS)
+
+
+@contextmanager
+def last_word() -> Iterator[None]:
+    """See to it that a study whose Ray has broken says so, whatever its main thread waits for, and ends with code 1.
+
+    Ray waits for processes that have ended, and then ends this one from C++ without a word. So another thread looks for
+    them, too, and ends it when the study has not done so itself within a few seconds.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            name = lost_process()
+            if name is not None and not over.wait(_GRACE_SECONDS):
+                print(f"error: {_told(name)}; {KEPT}", file=sys.stderr, flush=True)
+                end_processes()
+                os._exit(1)
+
+    watch = threading.Thread(target=look, name="last word", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
 
 
 def end_processes() -> None:

@@ -82,6 +82,31 @@ def test_ray_that_breaks_is_told_and_leaves_nothing(name):
     assert list(Path(place).iterdir()) == []
 
 
+WAITING = """
+import sys, time
+import psutil
+from study.execute.cluster import connected
+
+with connected(1):
+    (process,) = (child for child in psutil.Process().children(recursive=True) if child.name() == sys.argv[1])
+    process.kill()
+    time.sleep(60)
+"""
+"""A study whose main thread does not notice."""
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_ray_that_breaks_is_told_also_where_nobody_asks_for_it(name):
+    place = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    environment = {**os.environ, "TMPDIR": place, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WAITING, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: {name}, a process of Ray's, has ended")
+    assert line.endswith("the same command goes on from there")
+
+
 def test_ray_that_breaks_while_it_starts_is_told_in_a_line(monkeypatch):
     def init(**_):  # of Ray's, once its GCS was killed: in earnest it gives up after half a minute
         raise Exception("The current node timed out during startup.\nThis could happen because")
