@@ -21,6 +21,9 @@ from analysis.methods import Method, find_methods
 from study.errors import CommandParser, UserError
 from study.results import differing, flatten, load, stored_studies
 
+_WIDTH = 200
+"""Letters of a line where there is no terminal."""
+
 _MOST = 8
 """Settings in which two studies differ that are named."""
 
@@ -28,6 +31,8 @@ _MOST = 8
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, or 2 after a mistake of the user."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     try:
         options = _parser().parse_args(arguments)
         one, other = (_load(name, options.results) for name in (options.one, options.other))
@@ -80,9 +85,15 @@ def paired(one: pd.DataFrame, other: pd.DataFrame) -> Table | None:
         one: rows of `trials` of study A.
         other: of study B, under the same conditions.
     """
+    both = pd.concat([one.assign(study="A"), other.assign(study="B")], ignore_index=True)
     split = "test" if one["test_mota"].notna().any() and other["test_mota"].notna().any() else "val"
-    mine = {method.name: method for method in find_methods(one)}
-    lines = [_line(mine[method.name], method, f"{split}_mota") for method in find_methods(other) if method.name in mine]
+    methods = [method for method in find_methods(both) if not method.imported]
+    of_one = {method.name: method for method in methods if method.study == "A"}
+    lines = [
+        _line(of_one[method.name], method, f"{split}_mota")
+        for method in methods
+        if method.study == "B" and method.name in of_one
+    ]
     if not lines:
         return None
     return Table(
@@ -105,9 +116,7 @@ def paired(one: pd.DataFrame, other: pd.DataFrame) -> Table | None:
 def _line(one: Method, other: Method, metric: str) -> pd.DataFrame:
     rows = one.judged if one.complete else one.chosen
     line = contrasts([other], Baseline(one.name, rows), metric)
-    if line.empty:  # the same trials on both sides
-        line = pd.DataFrame([{"method": other.name, "chosen": other.settings, "difference": 0.0, "pairs": len(rows)}])
-    return line.assign(chosen_a=one.settings, cost_a=one.device_seconds)
+    return line.assign(method=one.name, chosen_a=one.settings, cost_a=one.device_seconds)
 
 
 def _load(name: str, results: str) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def contrasts(
     lines = [
         _line(method, baseline, metric, counts, confidence)
         for method in methods
-        if not method.imported and not method.trials["trial_id"].isin(baseline.rows["trial_id"]).all()
+        if not method.imported and not _same(method.trials, baseline.rows)
     ]
     table = pd.DataFrame(lines, columns=list(COLUMNS))
     table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
@@ -139,6 +139,12 @@ def contrasts(
 def figures_of(rows: pd.DataFrame, metric: str) -> pd.Series:
     """A metric by seed; `FAILED` where the trial did not complete."""
     return rows.set_index("seed")[metric].astype(float).where((rows["status"] == "completed").to_numpy(), FAILED)
+
+
+def _same(trials: pd.DataFrame, others: pd.DataFrame) -> bool:
+    """Whether two studies' rows are the same; the same trial may have run in both."""
+    names = [set(zip(rows["study"], rows["trial_id"], strict=True)) for rows in (trials, others)]
+    return names[0] == names[1]
 
 
 def _line(

@@ -5,7 +5,6 @@ import difflib
 from collections.abc import Iterable
 from typing import NoReturn
 
-
 KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
 """What whoever breaks off is told."""
 

@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process; at once where Ray may have broken: its threads crash Python's end when its processes are gone."""
+    """End the process; at once where Ray may have broken: its threads may crash Python's own end then."""
     if code == 1 and "ray" in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,7 +1,5 @@
 """What a search has found by the time that so much was spent, beside methods that need one run."""
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -33,15 +31,18 @@ def best_after_budget(curves: pd.DataFrame, target: float | None = None, axes: A
         for method in ends.index:
             curve = curves[curves["method"] == method]
             colour, marker = looks[str(method)]
-            style: Any = {
-                "color": colour,
-                "marker": marker,
-                "markevery": [-1],
-                "markeredgecolor": "white",
-                "markersize": 8,
-            }
-            line = "-" if len(curve) > 1 else ""
-            axes.plot(curve["device_seconds"], curve["val_mota"], line, drawstyle="steps-post", label=method, **style)
+            axes.plot(
+                curve["device_seconds"],
+                curve["val_mota"],
+                marker=marker,
+                markevery=[-1],
+                markersize=8,
+                markeredgecolor="white",
+                color=colour,
+                linestyle="-" if len(curve) > 1 else "None",
+                drawstyle="steps-post",
+                label=method,
+            )
         if target is not None:
             axes.axhline(target, color="black", linestyle="--", linewidth=1)
             axes.annotate("baseline", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom",
