@@ -60,6 +60,8 @@ class Baseline:
 def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baseline | None:
     """The plain sum of losses: the weighting `equal`, or else hard loss weights that are all the same.
 
+    Where early stopping ended it, it has no figure, and is no baseline.
+
     Args:
         methods: of trials under the same conditions.
         name: of another method, or kind of weighting, whose chosen configuration is taken instead.
@@ -82,7 +84,7 @@ def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baselin
     found = [
         rows
         for method in own
-        for _, rows in method.trials.groupby("configuration_id", sort=False)
+        for _, rows in method.trials[method.trials["status"] != "pruned"].groupby("configuration_id", sort=False)
         if _is_plain_sum(rows.iloc[0])
     ]
     if not found:

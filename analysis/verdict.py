@@ -75,7 +75,8 @@ def judge(methods: Sequence[Method], baseline: Baseline | None, contrasts: pd.Da
         )
     elif not settled:
         highest = _highest(contrasts, baseline, theirs)
-        headline = f"Too little evidence: one seed has no interval. The highest {name} is {highest}."
+        why = _unsettled(contrasts, baseline)
+        headline = f"Too little evidence: {why}. The highest {name} is {highest}."
     else:
         pairs = int(contrasts["pairs"].max())
         headline = (
@@ -103,6 +104,15 @@ def _without_baseline(own: Sequence[Method], complete: Sequence[Method], metric:
     )
     sentences = [*_collapsed(own), *_lost(own), *_seeds(own), *_split(metric)]
     return Verdict(headline, tuple(sentences), False)
+
+
+def _unsettled(contrasts: pd.DataFrame, baseline: Baseline) -> str:
+    """Why there is no interval."""
+    if (contrasts["evidence"] == "one seed").any() or (contrasts["pairs"] == 1).any():
+        return "one seed has no interval"
+    if (contrasts["evidence"] == "no common seed").any():
+        return f"{baseline.name} ran under no seed that the others are judged by"
+    return f"besides {baseline.name} no method completed under every seed"
 
 
 def _highest(contrasts: pd.DataFrame, baseline: Baseline, theirs: float) -> str:

@@ -69,12 +69,13 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
     ours = not ray.is_initialized()
     with ray_folder() as storage, environment(variables), _quiet():
         try:
-            if ours:
-                auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
-                with _interrupts_wait():
-                    _start(variables, storage)
-            with last_word(), _termination_interrupts():
-                yield storage
+            with last_word():
+                if ours:
+                    auto_init_hook.enable_auto_connect = False  # threads that outlive this Ray start no second one
+                    with _interrupts_wait():
+                        _start(variables, storage)
+                with _termination_interrupts():
+                    yield storage
         except ClusterError:
             if ours:
                 end_processes()

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -70,17 +70,18 @@ def get(reference: ray.ObjectRef) -> Any:
 def last_word() -> Iterator[None]:
     """See to it that a study whose Ray has broken says so, whatever its main thread waits for, and ends with code 1.
 
-    Ray waits for processes that have ended, and then ends this one from C++ without a word. So another thread looks for
-    them, too, and ends it when the study has not done so itself within a few seconds.
+    Ray waits for processes that have ended, also while it starts, and then ends this one from C++ without a word. So
+    another thread looks for them, too, and ends it when the study has not done so itself within a few seconds.
     """
     over = threading.Event()
 
     def look() -> None:
+        seen: dict[psutil.Process, str] = {}
         while not over.wait(_LOOK_SECONDS):
-            name = lost_process()
+            name = lost_process() or _lost_child(seen)
             if name is not None and not over.wait(_GRACE_SECONDS):
                 print(f"error: {_told(name)}; {KEPT}", file=sys.stderr, flush=True)
-                end_processes()
+                end_processes(_rays_children())
                 os._exit(1)
 
     watch = threading.Thread(target=look, name="last word", daemon=True)
@@ -92,12 +93,42 @@ def last_word() -> Iterator[None]:
         watch.join()
 
 
-def end_processes() -> None:
-    """Kill what is left of Ray on this machine; an orderly end would wait for what is gone."""
-    left: list[psutil.Process] = []
-    for started in itertools.chain(*_processes().values()):
+def _lost_child(seen: dict[psutil.Process, str]) -> str | None:
+    """Name of a child of this process that has ended, of those that were seen and that Ray needs.
+
+    While Ray starts, it does not say yet what it has started.
+    """
+    for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(started.process.pid)
+            if (name := child.name()) in _NEEDED:
+                seen.setdefault(child, name)
+    for process, name in seen.items():
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                continue
+        return name
+    return None
+
+
+def _rays_children() -> list[psutil.Process]:
+    """Children of this process that Ray has started, whatever it says of them."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if any("ray" in word for word in child.cmdline()[:3]):
+                found.append(child)
+    return found
+
+
+def end_processes(more: Iterable[psutil.Process] = ()) -> None:
+    """Kill what is left of Ray on this machine, and more; an orderly end would wait for what is gone."""
+    left: list[psutil.Process] = []
+    for number in {
+        *(started.process.pid for started in itertools.chain(*_processes().values())),
+        *(p.pid for p in more),
+    }:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(number)
             left += [process, *process.children(recursive=True)]
     for process in left:
         with suppress(psutil.NoSuchProcess):

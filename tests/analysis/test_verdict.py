@@ -75,6 +75,24 @@ def test_collapses_are_counted(verdict):
     assert "Loss weights vanished: lwf (5 of 5 trials)." in found.sentences
 
 
+def test_a_baseline_under_other_seeds_than_those_that_judge_proves_nothing(verdict):
+    def search(trials):
+        """Two suggestions under seed 0, of which one ran again; the plain sum was another suggestion."""
+        trials["suggested"] = "{}"
+        return trials[(trials["seed"] == 0) | (trials["val_mota"] > 0.55)]
+
+    weights = [{"cls": 1, "reg": 1, "reid": 1}, {"cls": 9, "reg": 1, "reid": 1}]
+    rows = [(hwf.Config(loss_weights=chosen), [0.5 + i / 10] * 3) for i, chosen in enumerate(weights)]
+    found = verdict(*rows, change=search)
+    assert not found.settled
+    assert found.headline.startswith("Too little evidence: (1, 1, 1) ran under no seed that the others are judged by")
+
+
+def test_a_plain_sum_that_was_stopped_early_is_no_baseline(verdict):
+    found = verdict((equal.Config(), ["pruned"]), (famo.Config(), [0.6, 0.7]))
+    assert found.headline.startswith("No claim: these rows hold no plain sum of losses")
+
+
 @pytest.mark.parametrize(
     ("outcomes", "headline"),
     [

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,39 @@ def test_ray_that_breaks_is_told_also_where_nobody_asks_for_it(name):
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert line.startswith(f"error: {name}, a process of Ray's, has ended")
     assert line.endswith("the same command goes on from there")
+
+
+STARTING = """
+import threading, time
+import psutil
+from study.execute.cluster import connected
+
+def kill():
+    while not (found := [child for child in psutil.Process().children() if child.name() == "gcs_server"]):
+        time.sleep(0.01)
+    time.sleep(0.7)
+    found[0].kill()
+
+threading.Thread(target=kill).start()
+with connected(1):
+    time.sleep(60)
+"""
+"""A GCS that is killed while Ray starts, which would wait for it for a minute."""
+
+
+def test_a_gcs_that_is_killed_while_ray_starts_is_told_within_seconds():
+    place = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    environment = {**os.environ, "TMPDIR": place, "PYTHONPATH": os.pathsep.join(sys.path)}
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING], env=environment, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1
+    assert time.monotonic() - start < 45
+    left = [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("TMPDIR") == place]
+    assert psutil.wait_procs(left, 10)[1] == []
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert line.startswith("error: gcs_server, a process of Ray's, has ended")
 
 
 def test_ray_that_breaks_while_it_starts_is_told_in_a_line(monkeypatch):
