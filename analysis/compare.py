@@ -19,7 +19,7 @@ from analysis.contrasts import Baseline, contrasts
 from analysis.formats import Table, count, probability, signed
 from analysis.methods import Method, find_methods
 from study.errors import CommandParser, UserError
-from study.results import differing, flatten, load, stored_studies
+from study.results import cell, differing, flatten, load, stored_studies
 
 _WIDTH = 200
 """Letters of a line where there is no terminal."""
@@ -29,7 +29,7 @@ _MOST = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns 0, or 2 after a mistake of the user."""
+    """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -66,14 +68,14 @@ def why_not(one: pd.DataFrame, other: pd.DataFrame) -> str | None:
         one: rows of `trials` of one study.
         other: of the other.
     """
-    both = pd.concat([one.assign(study="A"), other.assign(study="B")], ignore_index=True)
-    numbers = conditions(both)
-    if set(numbers[both["study"] == "A"]) & set(numbers[both["study"] == "B"]):
+    if len(_together(one, other)):
         return None
     if set(one["data_hash"]).isdisjoint(other["data_hash"]):
         return f"data {', '.join(one['data_hash'].unique())} against {', '.join(other['data_hash'].unique())}"
     plain = [flatten(json.loads(rows["configuration"].iloc[0])) for rows in (one, other)]
     keys = [key for key in differing(plain) if not key.startswith("weighting.")]
+    if not keys:
+        return "settings that one of them varies"
     told = [f"{key} {plain[0].get(key)} against {plain[1].get(key)}" for key in keys[:_MOST]]
     return ", ".join(told) + (f" and {len(keys) - _MOST} more" if len(keys) > _MOST else "")
 
@@ -85,7 +87,7 @@ def paired(one: pd.DataFrame, other: pd.DataFrame) -> Table | None:
         one: rows of `trials` of study A.
         other: of study B, under the same conditions.
     """
-    both = pd.concat([one.assign(study="A"), other.assign(study="B")], ignore_index=True)
+    both = _together(one, other)
     split = "test" if one["test_mota"].notna().any() and other["test_mota"].notna().any() else "val"
     methods = [method for method in find_methods(both) if not method.imported]
     of_one = {method.name: method for method in methods if method.study == "A"}
@@ -103,7 +105,7 @@ def paired(one: pd.DataFrame, other: pd.DataFrame) -> Table | None:
         columns={
             **{"method": "method", "chosen_a": "A chose", "chosen": "B chose", "baseline_mean": "A", "mean": "B"},
             **{"difference": "B - A", "low": "low", "high": "high", "p": "p", "pairs": "seeds"},
-            **{"cost_a": "cost of A", "device_seconds": "cost of B"},
+            **{"evidence": "evidence", "cost_a": "cost of A", "device_seconds": "cost of B"},
         },
         shows={
             **dict.fromkeys(("difference", "low", "high"), signed),
@@ -113,9 +115,23 @@ def paired(one: pd.DataFrame, other: pd.DataFrame) -> Table | None:
     )
 
 
+def _together(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Trials of both studies that ran under conditions that both have; the first such conditions, if there are several.
+
+    A study lacks the columns of settings that only the other one varies.
+    """
+    both = pd.concat([one.assign(study="A"), other.assign(study="B")], ignore_index=True)
+    plain = [flatten(json.loads(text)) for text in both["configuration"]]
+    for name in (name for name in both.columns if "." in name):
+        both[name] = [cell(row.get(name)) for row in plain]
+    numbers = conditions(both)
+    shared = sorted(set(numbers[both["study"] == "A"]) & set(numbers[both["study"] == "B"]))
+    return both[numbers == shared[0]].reset_index(drop=True) if shared else both.iloc[:0]
+
+
 def _line(one: Method, other: Method, metric: str) -> pd.DataFrame:
-    rows = one.judged if one.complete else one.chosen
-    line = contrasts([other], Baseline(one.name, rows), metric)
+    rows = one.rows
+    line = contrasts([other], Baseline(one.name, rows, one.device_seconds), metric)
     return line.assign(method=one.name, chosen_a=one.settings, cost_a=one.device_seconds)
 
 

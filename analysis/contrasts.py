@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from analysis.conditions import settings
 from analysis.methods import Method
 from analysis.pooling import POOLED, contributions, objects
 from analysis.statistics import (
@@ -22,9 +23,18 @@ from analysis.statistics import (
     seeds_needed,
     t_interval,
 )
-from study.errors import UserError
 
-Evidence = Literal["better", "worse", "undecided", "identical", "one seed", "failed", "no common seed"]
+Evidence = Literal[
+    "better",
+    "worse",
+    "undecided",
+    "identical",
+    "one seed",
+    "incomplete",
+    "no figure",
+    "no common seed",
+    "other settings",
+]
 EVIDENCES: tuple[Evidence, ...] = get_args(Evidence)
 
 LEVEL = 0.05
@@ -41,20 +51,21 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What methods are held against: a single configuration, since it takes no search.
+    """What methods are held against: a single configuration.
 
     Attributes:
         name: in words.
         rows: its rows of `trials`, one a seed.
+        device_seconds: what it cost, its search included if there was one; NaN if unknown.
+        searched: whether there was one.
+        method: the method that it is what was chosen of; None for a point of a search that is taken by itself.
     """
 
     name: str
     rows: pd.DataFrame
-
-    @property
-    def device_seconds(self) -> float:
-        """Cost of all its seeds; NaN if one's is unknown."""
-        return float(self.rows["device_seconds"].sum(skipna=False))
+    device_seconds: float
+    searched: bool = False
+    method: Method | None = None
 
 
 def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baseline | None:
@@ -68,32 +79,29 @@ def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baselin
 
     Returns:
         The one with the most completed seeds, if there are several, and of these `equal`; None without one.
-
-    Raises:
-        UserError: no method of that name.
     """
     own = [method for method in methods if not method.imported]
     if name is not None:
         for method in own:
             if name in (method.name, method.title, method.trials["weighting"].iloc[0]):
-                return Baseline(
-                    f"{method.name} {method.settings}".strip(), method.judged if method.complete else method.chosen
-                )
-        names = ", ".join(sorted({method.name for method in own}))
-        raise UserError(f"--baseline {name}: no such method in these rows; there are: {names}")
+                title, searched = f"{method.name} {method.settings}".strip(), _configurations(method) > 1
+                return Baseline(title, method.rows, method.device_seconds, searched, method)
+        return None
     found = [
-        rows
+        (rows, weights, method)
         for method in own
         for _, rows in method.trials[method.trials["status"] != "pruned"].groupby("configuration_id", sort=False)
-        if _is_plain_sum(rows.iloc[0])
+        if (weights := _equal_weights(rows.iloc[0])) is not None
     ]
     if not found:
         return None
-    best = max(
-        found, key=lambda rows: (int((rows["status"] == "completed").sum()), rows["weighting"].iloc[0] == "equal")
+    rows, weights, method = max(
+        found,
+        key=lambda one: (int((one[0]["status"] == "completed").sum()), one[0]["weighting"].iloc[0] == "equal"),
     )
-    tasks = json.loads(best["configuration"].iloc[0])["objective"]["task_losses"]
-    return Baseline(f"({', '.join('1' for _ in tasks)})", best)
+    told = f"({', '.join(f'{weight:g}' for weight in weights)})"
+    cost = float(rows["device_seconds"].sum(skipna=False))
+    return Baseline(told, rows, cost, method=method if _configurations(method) == 1 else None)
 
 
 def contrasts(
@@ -122,14 +130,12 @@ def contrasts(
         iqm (interquartile) are over the judged seeds; difference, low and high (paired t), boot_low and boot_high
         (bootstrap over seeds), crossed_low and crossed_high (over seeds and so many `sequences`) are in the metric's
         unit; probability that a run of it is better than one of the baseline; seeds_needed to show the difference found
-        (power .8); device_seconds of all the method's trials; evidence is one of `EVIDENCES`.
+        (power .8, as one of so many comparisons); device_seconds of all the method's trials; evidence is one of
+        `EVIDENCES`.
     """
     counts = None if sequences is None else _counted(sequences, metric)
-    lines = [
-        _line(method, baseline, metric, counts, confidence)
-        for method in methods
-        if not method.imported and not _same(method.trials, baseline.rows)
-    ]
+    others = [method for method in methods if not method.imported and method is not baseline.method]
+    lines = [_line(method, baseline, metric, counts, confidence, LEVEL / len(others)) for method in others]
     table = pd.DataFrame(lines, columns=list(COLUMNS))
     table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
     claimed = (table["evidence"] == "undecided") & (table["p_holm"] < LEVEL)
@@ -143,19 +149,14 @@ def figures_of(rows: pd.DataFrame, metric: str) -> pd.Series:
     return rows.set_index("seed")[metric].astype(float).where((rows["status"] == "completed").to_numpy(), FAILED)
 
 
-def _same(trials: pd.DataFrame, others: pd.DataFrame) -> bool:
-    """Whether two studies' rows are the same; the same trial may have run in both."""
-    names = [set(zip(rows["study"], rows["trial_id"], strict=True)) for rows in (trials, others)]
-    return names[0] == names[1]
-
-
 def _line(
-    method: Method, baseline: Baseline, metric: str, counts: pd.DataFrame | None, confidence: float
+    method: Method, baseline: Baseline, metric: str, counts: pd.DataFrame | None, confidence: float, alpha: float
 ) -> dict[str, object]:
-    rows = method.judged if method.complete else method.chosen
+    rows = method.rows
     mine, theirs = figures_of(rows, metric), figures_of(baseline.rows, metric)
     seeds = mine.index.intersection(theirs.index)
-    differences = (mine - theirs)[seeds].to_numpy() if method.complete else np.array([])
+    alike = settings(rows["configuration"].iloc[0]) == settings(baseline.rows["configuration"].iloc[0])
+    differences = (mine - theirs)[seeds].to_numpy() if method.complete and alike else np.array([])
     mean = t_interval(differences, confidence)
     over_seeds = bootstrap_interval(differences, confidence)
     crossed, number = NOTHING, 0
@@ -181,28 +182,37 @@ def _line(
         "crossed_low": crossed.low,
         "crossed_high": crossed.high,
         "probability": probability_of_improvement(mine, theirs),
-        "seeds_needed": seeds_needed(differences, mean.mean) if np.isfinite(mean.mean) else None,
+        "seeds_needed": seeds_needed(differences, mean.mean, alpha=alpha) if np.isfinite(mean.mean) else None,
         "device_seconds": method.device_seconds,
-        "evidence": _evidence(method, theirs[seeds].to_numpy(), differences),
+        "evidence": _evidence(method, theirs[seeds], differences) if alike else "other settings",
     }
 
 
-def _evidence(method: Method, theirs: np.ndarray, differences: np.ndarray) -> Evidence:
-    if not method.complete or not np.isfinite(theirs).all():
-        return "failed"
+def _evidence(method: Method, theirs: pd.Series, differences: np.ndarray) -> Evidence:
+    if not method.complete or (theirs == FAILED).any():
+        return "incomplete"
     if not len(differences):
         return "no common seed"
+    if np.isnan(differences).any():
+        return "no figure"
     if not differences.any():
         return "identical"
     return "undecided" if len(differences) > 1 else "one seed"
 
 
-def _is_plain_sum(row: pd.Series) -> bool:
-    weighting = json.loads(row["configuration"])["weighting"]
-    if weighting["kind"] == "equal":
-        return True
-    weights = list((weighting.get("loss_weights") or {}).values())
-    return weighting["kind"] == "hwf" and len(set(weights)) == 1
+def _configurations(method: Method) -> int:
+    return int(method.trials["configuration_id"].nunique())
+
+
+def _equal_weights(row: pd.Series) -> list[float] | None:
+    """The fixed loss weights of a configuration if they are all the same: the plain sum, up to its scale."""
+    configuration = json.loads(row["configuration"])
+    weighting, tasks = configuration["weighting"], [loss["name"] for loss in configuration["objective"]["task_losses"]]
+    if weighting["kind"] not in ("equal", "hwf"):
+        return None
+    given = weighting.get("loss_weights") or {}
+    weights = [float(given.get(task, 1.0)) for task in tasks]
+    return weights if len(set(weights)) == 1 else None
 
 
 def _counted(sequences: pd.DataFrame, metric: str) -> pd.DataFrame | None:
@@ -220,8 +230,8 @@ def _crossed(
     """Interval of the mean difference over seeds and sequences, and how many sequences there are."""
     tables = []
     for trials in (rows, others):
-        named = trials[trials["seed"].isin(seeds)][["trial_id", "seed", "epochs"]]
-        mine = counts.merge(named, on="trial_id")
+        named = trials[trials["seed"].isin(seeds)][["study", "trial_id", "seed", "epochs"]]
+        mine = counts.merge(named, on=["study", "trial_id"])
         mine = mine[mine["epoch"] == mine["epochs"]]
         tables.append(contributions(mine, metric.partition("_")[2]) if len(mine) else None)
     one, other = tables

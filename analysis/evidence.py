@@ -1,6 +1,6 @@
 """The rows of a results folder as a report needs them: split by conditions, large tables read for few trials only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,11 +48,18 @@ class Evidence:
     trials: pd.DataFrame
     unfinished: tuple[Unfinished, ...]
 
-    def rows(self, table: Table, trial_ids: Collection[str]) -> pd.DataFrame:
-        """Rows of a table of these trials; none if the table is not there."""
+    def rows(self, table: Table, trials: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a table of these trials, with the columns that they have beside `study` and `trial_id`.
+
+        Args:
+            table: which one; there are no rows if it is not there.
+            trials: study, trial_id and what else is wanted; the same trial may have run in two studies.
+        """
         if not table_folders(open_folder(self.address), table):
-            return SCHEMAS[table].empty_table().to_pandas()
-        return load(self.address, table, trial_ids=frozenset(trial_ids))
+            rows = SCHEMAS[table].empty_table().to_pandas()
+        else:
+            rows = load(self.address, table, trial_ids=frozenset(trials["trial_id"]))
+        return rows.merge(trials, on=["study", "trial_id"])
 
     def ledger(self) -> pd.DataFrame:
         """All entries on held devices."""
@@ -61,10 +68,18 @@ class Evidence:
         return load(self.address, "ledger")
 
     def groups(self, baseline: str | None = None, *, draw_frames: bool = True) -> list["Group"]:
-        """Trials that ran under the same conditions, those with the most trials first; arguments as of `Group`."""
+        """Trials that ran under the same conditions, those with the most trials first; arguments as of `Group`.
+
+        Raises:
+            UserError: a baseline is named that no group has.
+        """
         numbers = conditions(self.trials)
         order = numbers.value_counts(sort=True).index
-        return [Group(self, self.trials[numbers == number], baseline, draw_frames) for number in order]
+        found = [Group(self, self.trials[numbers == number], baseline, draw_frames) for number in order]
+        if baseline is not None and all(group.baseline is None for group in found):
+            names = ", ".join(sorted({method.name for group in found for method in group.methods}))
+            raise UserError(f"--baseline {baseline}: no such method in these rows; there are: {names}")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +89,7 @@ class Group:
     Attributes:
         evidence: that they are of.
         trials: their rows of `trials`.
-        baseline_name: what to hold methods against, if not the plain sum.
+        baseline_name: what to hold methods against, if not the plain sum; a group without it has no baseline.
         draw_frames: whether trackers may be run to draw what they do.
     """
 
@@ -92,18 +107,22 @@ class Group:
     def table(self) -> pd.DataFrame:
         """Its methods as `analysis.methods.methods` gives them, studies named where there are several.
 
-        With a line for the baseline by itself if it is a point of a search, which otherwise only its choice would have.
+        With `failed` seeds of the chosen configuration, and with a line for the baseline by itself if it is a point of
+        a search, which otherwise only its choice would have.
         """
         table = methods(self.trials)
+        failed = {(method.study, method.name): method.failed for method in self.methods}
+        seeds = {(method.study, method.name): len(method.rows) for method in self.methods}
+        keys = list(zip(table["study"], table["method"], strict=True))
+        table["failed"], table["judged"] = [failed[key] for key in keys], [seeds[key] for key in keys]
         if self.trials["study"].nunique() > 1:
             table["method"] = table["study"] + ": " + table["method"]
-        if self.baseline is None or any(
-            set(method.trials.index) == set(self.baseline.rows.index) for method in self.methods
-        ):
+        if self.baseline is None or self.baseline.method is not None:
             return table
         # A point of a grid or search: by itself it costs what its seeds cost.
-        alone = methods(self.baseline.rows).assign(method=self.baseline.name, chosen="")
-        above = int((table["val_mota"] >= alone["val_mota"].iloc[0]).sum())
+        alone = methods(self.baseline.rows).assign(method=self.baseline.name, chosen="", failed=0)
+        value = alone["val_mota"].iloc[0]
+        above = int((table["val_mota"] >= value).sum()) if pd.notna(value) else len(table)
         return pd.concat([table.iloc[:above], alone, table.iloc[above:]], ignore_index=True)
 
     @cached_property
@@ -127,28 +146,49 @@ class Group:
         return self.trials[self.trials["imported_from"].isna()]
 
     @cached_property
-    def judged_ids(self) -> set[str]:
-        """Trials of the configurations that methods are judged by, and of the baseline."""
-        rows = [method.chosen for method in self.methods] + ([self.baseline.rows] if self.baseline else [])
-        return {name for chosen in rows for name in chosen["trial_id"]}
+    def shown(self) -> pd.DataFrame:
+        """Trials that figures are of: what every method is judged by, and the baseline.
+
+        study, trial_id, method, epochs, and whether the trial completed; in the order of the leaderboard.
+        """
+        parts = [method.rows.assign(method=method.title) for method in self.methods]
+        if self.baseline is not None and self.baseline.method is None:
+            parts.append(self.baseline.rows.assign(method=self.baseline.name))
+        rows = pd.concat(parts).drop_duplicates(["study", "trial_id"])
+        order = {name: place for place, name in enumerate(self.table["method"])}
+        rows = rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
+        rows["completed"] = rows["status"] == "completed"
+        return rows[["study", "trial_id", "method", "epochs", "completed"]].reset_index(drop=True)
+
+    def rows(self, table: Table) -> pd.DataFrame:
+        """Rows of a table of the trials that are shown, with their method, in the order of the leaderboard."""
+        rows = self.evidence.rows(table, self.shown.rename(columns={"epochs": "epochs_done"}))
+        order = {name: place for place, name in enumerate(dict.fromkeys(self.shown["method"]))}
+        return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
     @cached_property
-    def sequences(self) -> pd.DataFrame:
-        """Rows of `sequences` of the judged trials."""
-        return self.evidence.rows("sequences", self.judged_ids)
+    def _sequences(self) -> pd.DataFrame:
+        return self.evidence.rows("sequences", self.shown[["study", "trial_id"]])
 
     def contrasts(self, metric: str | None = None) -> pd.DataFrame | None:
         """Methods against the baseline; None without one."""
         if self.baseline is None:
             return None
-        return contrasts(self.methods, self.baseline, metric or self.metric, self.sequences)
+        if metric not in self._contrasts:
+            found = contrasts(self.methods, self.baseline, metric or self.metric, self._sequences)
+            self._contrasts[metric] = found
+        return self._contrasts[metric]
 
-    def named(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of a table with the method that their trial belongs to, in the order of the leaderboard."""
-        names = {trial_id: method.title for method in self.methods for trial_id in method.trials["trial_id"]}
-        order = {name: place for place, name in enumerate(self.table["method"])}
-        named = rows.assign(method=rows["trial_id"].map(names))
-        return named.sort_values("method", key=lambda column: column.map(order), kind="stable")
+    @cached_property
+    def _contrasts(self) -> dict[str | None, pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def titles(self) -> pd.Series:
+        """The method that each of its trials belongs to, with the index of `trials`."""
+        return pd.concat([pd.Series(method.title, index=method.trials.index) for method in self.methods])[
+            self.trials.index
+        ]
 
 
 def read_evidence(address: str | Path, studies: Sequence[str] = ()) -> Evidence:
@@ -178,6 +218,7 @@ def read_evidence(address: str | Path, studies: Sequence[str] = ()) -> Evidence:
 def _unfinished(address: str | Path, study: str, trials: pd.DataFrame) -> Unfinished | None:
     store = store_of(address, study)
     own = trials[trials["imported_from"].isna()]
+    own = own[own["data_hash"] == own.loc[own["ended_at"].idxmax(), "data_hash"]] if len(own) else own
     done = int(own["status"].isin(DONE).sum())
     claim, running = read_claim(store), is_running(store)
     total = claim["total"] if isinstance(claim.get("total"), int) else None

@@ -9,6 +9,9 @@ import pandas as pd
 
 Show = Callable[[Any], str]
 
+_LARGEST = 1e308
+"""Key of an infinite figure, such as of what never happens: it sorts above all others."""
+
 MISSING = "-"
 """What stands where there is no figure."""
 
@@ -150,7 +153,7 @@ class Table:
 def _key(value: Any) -> float | str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return None
-    return value if isinstance(value, str) else float(value)
+    return value if isinstance(value, str) else min(float(value), _LARGEST)
 
 
 _LATEX: Sequence[tuple[str, str]] = (

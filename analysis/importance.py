@@ -17,6 +17,9 @@ from analysis.methods import Method
 FEWEST = 10
 """Completed configurations below which importances say nothing."""
 
+_PLACES = ("generation", "member")
+"""What says where in a population a trial stands, which is no setting."""
+
 _LOG_FROM = 10.0
 """Ratio of the largest to the smallest value from which a setting is taken on a logarithmic scale."""
 
@@ -81,7 +84,8 @@ def _evaluate(
 
 def _parameters(row: pd.Series, settings: list[str]) -> Mapping[str, Any]:
     if isinstance(row["suggested"], str):
-        return json.loads(row["suggested"])
+        suggested = json.loads(row["suggested"])
+        return {name: value for name, value in suggested.items() if name not in _PLACES}
     return {name: row[name] for name in settings if pd.notna(row[name])}
 
 

@@ -63,9 +63,14 @@ class Method:
         return _complete(self.chosen)
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """Rows that figures and comparisons are of: the judged ones, or all chosen ones where a seed is missing."""
+        return self.judged if self.complete else self.chosen
+
+    @property
     def failed(self) -> int:
-        """How many seeds of the chosen configuration did not complete."""
-        return int((self.chosen["status"] != "completed").sum())
+        """How many seeds of the chosen configuration did not complete, those ended early (pruned) left aside."""
+        return int((~self.chosen["status"].isin(["completed", "pruned"])).sum())
 
     @property
     def device_seconds(self) -> float:
@@ -102,7 +107,9 @@ def find_methods(trials: pd.DataFrame) -> list[Method]:
     found = []
     for group, told in zip(groups, labels(firsts, options), strict=True):
         chosen, study = _chosen(group, counts), group["study"].iloc[0]
-        name = marked(told.removeprefix("weighting=") or group["weighting"].iloc[0], group)
+        kind = group["weighting"].iloc[0]
+        told = told.removeprefix("weighting=")
+        name = marked(told if told.startswith(kind) else f"{kind} {told}".strip(), group)
         found.append(
             Method(
                 study=study,

@@ -48,7 +48,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with what it shows in words, which stands below it and in place of it where it cannot be seen.
+    """A figure with what it shows in words, which stands below it.
 
     Attributes:
         name: file name without ending.

@@ -117,40 +117,43 @@ def tracking_time(methods: Sequence[Method], sequences: pd.DataFrame, ours: str)
     Returns:
         None unless `lwf` completed.
     """
-    rows: list[dict[str, Any]] = [
-        {"method": name, "of": _THEIRS, "mota": mota, "gflops": gflops, "num_parameters": float(size), "fps": fps}
-        for name, mota, gflops, size, fps in TABLE_VI
-    ]
-    frames = sequences.groupby("trial_id")["num_frames"].sum()
+    frames = sequences.groupby(["study", "trial_id"])["num_frames"].sum()
+    ours_by_name: dict[str, dict[str, float]] = {}
     for kinds, name in ((("equal", "hwf"), "baseline"), (("lwf", "lwf_paper"), "LWF")):
         complete = [method for method in methods if method.complete and method.trials["weighting"].iloc[0] in kinds]
         if not complete:
             continue
-        rows_of_best = max(complete, key=lambda method: method.judged["val_mota"].mean()).judged
-        seconds = (rows_of_best["eval_seconds"] / (rows_of_best["workers"] * rows_of_best["devices_per_worker"])).sum()
-        counted = frames.reindex(rows_of_best["trial_id"]).sum(skipna=False)
-        rows.append(
-            {
-                "method": name,
-                "of": _OURS_TITLE,
-                "mota": rows_of_best["val_mota"].mean(skipna=False),
-                "gflops": math.nan,
-                "num_parameters": float(rows_of_best["num_parameters"].iloc[0]),
-                "fps": float(counted / seconds) if seconds > 0 else math.nan,
-            }
-        )
-    if rows[-1]["method"] != "LWF" or rows[-1]["of"] != _OURS_TITLE:
+        best = max(complete, key=lambda method: method.judged["val_mota"].mean()).judged
+        seconds = (best["eval_seconds"] / (best["workers"] * best["devices_per_worker"])).sum()
+        counted = frames.reindex(pd.MultiIndex.from_frame(best[["study", "trial_id"]])).sum(skipna=False)
+        ours_by_name[name] = {
+            "val_mota": best["val_mota"].mean(skipna=False),
+            "our_parameters": float(best["num_parameters"].iloc[0]),
+            "our_fps": float(counted / seconds) if seconds > 0 else math.nan,
+        }
+    if "LWF" not in ours_by_name:
         return None
+    rows = [
+        {"method": name, "mota": mota, "gflops": gflops, "num_parameters": size, "fps": fps}
+        | ours_by_name.get(name, {})
+        for name, mota, gflops, size, fps in TABLE_VI
+    ]
+    theirs = {"mota": "MOTA", "gflops": "GFLOPs", "num_parameters": "parameters", "fps": "frames/s"}
+    mine = {"val_mota": "MOTA", "our_parameters": "parameters", "our_fps": "frames/s"}
     return Table(
         name="lwf_table_vi",
         caption=f"Time of tracking, table VI of the LWF paper beside ours. Theirs: one V100. Ours: {ours}; frames of "
         "all evaluations by the time of tracking and scoring, a lower bound; floating-point operations not counted.",
         data=pd.DataFrame(rows),
         columns={
-            **{"method": "method", "of": "whose", "mota": "MOTA", "gflops": "GFLOPs"},
-            **{"num_parameters": "parameters", "fps": "frames/s"},
+            "method": "method",
+            **{name: f"{title} ({_THEIRS})" for name, title in theirs.items()},
+            **{name: f"{title} ({_OURS_TITLE})" for name, title in mine.items()},
         },
-        shows={"num_parameters": count, "gflops": _two_digits, "fps": _two_digits},
+        shows={
+            **dict.fromkeys(("num_parameters", "our_parameters"), count),
+            **dict.fromkeys(("gflops", "fps", "our_fps"), _two_digits),
+        },
     )
 
 
@@ -176,7 +179,9 @@ def _ablation(
 
 
 def _mean(rows: pd.DataFrame) -> dict[str, float]:
-    """Our means over seeds; NaN where one did not complete."""
+    """Our means over the seeds of one configuration, that with most of them; NaN where one did not complete."""
+    rows = rows.drop_duplicates("trial_id")
+    rows = max((seeds for _, seeds in rows.groupby("configuration_id", sort=False)), key=len, default=rows)
     complete = len(rows) > 0 and (rows["status"] == "completed").all()
     figures = rows[list(_OURS)].astype(float)
     return {

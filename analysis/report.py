@@ -6,6 +6,7 @@ The page needs no network and can be made while a study runs; it then says that 
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,21 +72,24 @@ def make_sections(evidence: Evidence, baseline: str | None = None, *, draw_frame
 
 
 def write_parts(folder: str | Path, sections: Sequence[Section]) -> None:
-    """Write all pictures as PNG and all tables as CSV, Markdown and LaTeX into a folder; the first of a name stands.
+    """Write all pictures as PNG and all tables as CSV, Markdown and LaTeX into a folder.
+
+    Of several conditions the first has plain names, the others have their number behind them: `head_to_head_2.csv`.
 
     Raises:
         UserError: they cannot be written.
     """
-    written: set[str] = set()
+    written: Counter[str] = Counter()
     for block in (block for section in sections for block in section.blocks):
-        if not isinstance(block, (Picture, Table)) or block.name in written:
+        if not isinstance(block, (Picture, Table)):
             continue
-        written.add(block.name)
+        written[block.name] += 1
+        name = block.name if written[block.name] == 1 else f"{block.name}_{written[block.name]}"
         if isinstance(block, Picture):
-            write_file(f"{folder}/{block.name}.png", block.png)
+            write_file(f"{folder}/{name}.png", block.png)
         else:
             for ending, text in (("csv", block.csv()), ("md", block.markdown() + "\n"), ("tex", block.latex())):
-                write_file(f"{folder}/{block.name}.{ending}", text.encode())
+                write_file(f"{folder}/{name}.{ending}", text.encode())
 
 
 def _partial(state: Unfinished) -> str:

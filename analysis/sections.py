@@ -1,6 +1,7 @@
 """The sections of a report on trials under the same conditions: what is said, drawn and listed, in which order."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -48,6 +49,13 @@ def _name_of(group: Group) -> str:
 def _verdict(group: Group) -> Section:
     verdict = judge(group.methods, group.baseline, group.contrasts(), group.metric)
     blocks: list[Block] = [Paragraph(verdict.headline, "lead"), Listing(verdict.sentences)]
+    for name, title in (("device_name", "devices"), ("precision", "precisions"), ("workers", "numbers of workers")):
+        values = group.own[name].dropna().unique()
+        if len(values) > 1:
+            text = (
+                f"Trials ran on different {title} ({', '.join(map(str, values))}): their costs, and to a degree their "
+            )
+            blocks.append(Paragraph(text + "figures, differ for that reason too.", "warning"))
     imported = int(group.trials["imported_from"].notna().sum())
     if imported:
         blocks.append(
@@ -100,10 +108,11 @@ def _searches(group: Group) -> Section | None:
     curves = pd.concat([best_over_cost(method).assign(method=method.title) for method in own], ignore_index=True)
     baseline = group.baseline
     completed = baseline is not None and (baseline.rows["status"] == "completed").all()
-    target = float(baseline.rows["val_mota"].mean()) if baseline is not None and completed else None
+    target = float(baseline.rows["val_mota"].mean(skipna=False)) if baseline is not None and completed else None
     caption = (
         "Best validation MOTA found by the time that so much was spent. A grid: expected over the order of its points; "
-        "a search: as it ran; a method with one configuration: a point, at the cost of its seeds."
+        "a search: as it ran, under the one seed that it chose by, which flatters it; a method with one configuration: "
+        "a point, at the cost of its seeds."
     )
     blocks: list[Block] = [picture("best_after_budget", best_after_budget(curves, target), caption)]
     at_equal_cost = tables.equal_cost(own, baseline)
@@ -111,26 +120,25 @@ def _searches(group: Group) -> Section | None:
 
 
 def _weights(group: Group) -> Section | None:
-    steps = group.evidence.rows("steps", group.judged_ids)
+    steps = group.rows("steps")
     if steps.empty:
         return None
-    steps = group.named(_thinned(steps, "step"))
-    trials = group.trials[group.trials["trial_id"].isin(group.judged_ids)]
+    trials = group.shown.merge(group.trials[["study", "trial_id", "weighting_status", "weighting_status_step"]])
     bad = trials[trials["weighting_status"].notna() & (trials["weighting_status"] != "healthy")]
     caption = (
         "Effective loss weights of every seed of what each method chose. Dotted: the step since which they had "
         "collapsed, were negative, or belonged to one task."
     )
-    return Section("Loss weights", [picture("loss_weights", loss_weights(steps, group.named(bad)), caption)])
+    return Section("Loss weights", [picture("loss_weights", loss_weights(_thinned(steps, "step"), bad), caption)])
 
 
 def _losses(group: Group) -> Section | None:
-    epochs = group.evidence.rows("epochs", group.judged_ids)
+    epochs = group.rows("epochs")
     epochs = epochs[(epochs["split"] == "train") & (epochs["task"] != "")]
     if epochs.empty:
         return None
     caption = "Unweighted task losses on the training split, every seed of what each method chose."
-    return Section("Task losses", [picture("task_losses", task_losses(group.named(epochs)), caption)])
+    return Section("Task losses", [picture("task_losses", task_losses(epochs), caption)])
 
 
 def _landscape(group: Group) -> Section | None:
@@ -162,13 +170,19 @@ def _landscape(group: Group) -> Section | None:
 
 
 def _sequences(group: Group) -> Section | None:
-    rows = group.sequences
-    rows = rows[rows["split"] == group.split]
-    if rows.empty:
+    rows = group.rows("sequences")
+    last = rows[(rows["split"] == group.split) & (rows["epoch"] == rows["epochs_done"]) & rows["completed"]]
+    if last.empty:
         return None
-    last = rows[rows["epoch"] == rows.groupby("trial_id")["epoch"].transform("max")]
-    caption = f"MOTA of every {group.split} sequence, mean over seeds: whether a method is better everywhere or on one."
-    return Section("Sequence by sequence", [picture("sequences", per_sequence(group.named(last)), caption)])
+    # A seed that failed has no rows: its cells are empty, and so is the mean over seeds.
+    missing = group.shown[~group.shown["trial_id"].isin(last["trial_id"])]
+    empty = missing.merge(last[["sequence", "split", "epoch"]].drop_duplicates("sequence"), how="cross")
+    drawn = per_sequence(pd.concat([last, empty], ignore_index=True))
+    caption = (
+        f"MOTA of every {group.split} sequence, mean over seeds: whether a method is better everywhere or on one. "
+        "Hatched: a seed of the method did not complete."
+    )
+    return Section("Sequence by sequence", [picture("sequences", drawn, caption)])
 
 
 def _frames(group: Group) -> Section | None:
@@ -183,7 +197,7 @@ def _beside_the_paper(group: Group) -> Section | None:
         paper.hard_weights(group.own, ours),
         paper.channels(group.own, ours),
         paper.layers(group.own, ours),
-        paper.tracking_time(own, group.sequences, ours),
+        paper.tracking_time(own, group.evidence.rows("sequences", group.shown[["study", "trial_id"]]), ours),
     )
     return Section("Beside the paper's tables", [table for table in made if table is not None])
 
@@ -193,15 +207,16 @@ def _ranks(group: Group) -> Section | None:
     if len(stability) < 2 or stability["seeds"].iloc[0] < 2:
         return None
     between, with_val = agreement(group.methods, group.metric), correlation(group.methods, "val_mota", group.metric)
-    text = f"Agreement of the rankings under single seeds (Kendall's W): {between:.2f}."
-    if group.split == "test":
-        text += f" Between validation and test MOTA (Kendall's tau): {with_val:.2f}."
-    return Section("How sure the order is", [Paragraph(text), tables.rank_table(stability)])
+    lines = []
+    if not math.isnan(between):
+        lines.append(f"Agreement of the rankings under single seeds (Kendall's W): {between:.2f}.")
+    if group.split == "test" and not math.isnan(with_val):
+        lines.append(f"Between validation and test MOTA (Kendall's tau): {with_val:.2f}.")
+    return Section("How sure the order is", [Paragraph(" ".join(lines)), tables.rank_table(stability)])
 
 
 def _failures(group: Group) -> Section | None:
-    names = group.named(group.trials)["method"]
-    table = tables.failures(group.trials, names[group.trials.index])
+    table = tables.failures(group.trials, group.titles)
     return None if table is None else Section("Failures and collapses", [table])
 
 
@@ -224,7 +239,7 @@ def _protocol(group: Group) -> Section | None:
     plain = flatten(json.loads(first["configuration"]))
     shown = {key: plain[key] for key in plain if key.startswith(("train.", "data.image_size", "data.max_frame_gap"))}
     seeds = ", ".join(str(seed) for seed in sorted(group.own["seed"].unique()))
-    sequences = group.evidence.rows("sequences", set(first[["trial_id"]]))
+    sequences = group.evidence.rows("sequences", group.own.iloc[:1][["study", "trial_id"]])
     counts = sequences[sequences["epoch"] == sequences["epoch"].max()].groupby("split")
     frames = ", ".join(
         f"{split} {len(rows)} sequences of {int(rows['num_frames'].sum())} frames" for split, rows in counts

@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.contrasts import figures_of
 from analysis.methods import Method
-from analysis.statistics import kendall_w
+from analysis.statistics import FEWEST, kendall_w
 
 
 def ranks(methods: Sequence[Method], metric: str) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def ranks(methods: Sequence[Method], metric: str) -> pd.DataFrame:
     Returns:
         One row a method (its name), one column a seed that all of them ran.
     """
-    figures = {method.title: figures_of(method.chosen, metric) for method in methods if not method.imported}
+    figures = {method.title: figures_of(method.rows, metric) for method in methods if not method.imported}
     table = pd.DataFrame(figures).T
     return table.dropna(axis="columns").rank(ascending=False, method="average")
 
@@ -37,13 +37,14 @@ def rank_stability(methods: Sequence[Method], metric: str, *, samples: int = 200
 
     Returns:
         One row a method, best first: method, rank (of the mean), low and high (2.5 and 97.5 % of the samples), first
-        (share of samples in which it is the best; shared firsts are shared), seeds. A method with a failed run stands
-        last in every sample that has it.
+        (share of samples in which it is the best; shared firsts are shared), seeds, failed. A method with a failed run
+        stands last in every sample that has it. With fewer than `analysis.statistics.FEWEST` seeds nothing is
+        resampled.
     """
     own = [method for method in methods if not method.imported]
-    table = pd.DataFrame({method.title: figures_of(method.chosen, metric) for method in own}).T
+    table = pd.DataFrame({method.title: figures_of(method.rows, metric) for method in own}).T
     table = table.dropna(axis="columns")
-    columns = ["method", "rank", "low", "high", "first", "seeds"]
+    columns = ["method", "rank", "low", "high", "first", "seeds", "failed"]
     if table.empty or not len(table.columns):
         return pd.DataFrame(columns=columns)
     figures = table.to_numpy()
@@ -59,7 +60,10 @@ def rank_stability(methods: Sequence[Method], metric: str, *, samples: int = 200
         "high": high,
         "first": (best / best.sum(axis=0)).mean(axis=1),
         "seeds": figures.shape[1],
+        "failed": [method.failed for method in own],
     }
+    if figures.shape[1] < FEWEST:
+        rows |= dict.fromkeys(("low", "high", "first"), np.nan)
     return pd.DataFrame(rows, columns=columns).sort_values("rank", kind="stable").reset_index(drop=True)
 
 

@@ -109,6 +109,8 @@ def bootstrap_interval(values: ArrayLike, confidence: float = 0.95, *, samples: 
         low, high = -half, half
     else:
         low, high = (float(bound) for bound in np.quantile(studentised, [tail, 1 - tail], method="inverted_cdf"))
+    if not np.isfinite([low, high]).all():  # too many samples of equal values
+        return Interval(mean, np.nan, np.nan)
     return Interval(mean, mean - high * error, mean - low * error)
 
 

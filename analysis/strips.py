@@ -43,7 +43,7 @@ def make_strip(group: Group) -> Picture | Paragraph | None:
             return Paragraph(f"No frames are drawn: {failed}", "note")
         pictures = sorted(Path(place).glob("*.png"))
         tracks = {"ground truth": _read(Path(place, "ground_truth.txt"))}
-        tracks |= {title: _read(Path(place, f"{trial_id}.txt")) for title, (_, trial_id) in shown.items()}
+        tracks |= {title: _read(Path(place, f"{name.rpartition('/')[2]}.txt")) for title, (_, name) in shown.items()}
         numbers = [int(path.stem) for path in pictures]
         figure = tracks_strip([np.asarray(Image.open(path).convert("RGB")) for path in pictures], numbers, tracks)
     caption = (
@@ -54,11 +54,13 @@ def make_strip(group: Group) -> Picture | Paragraph | None:
 
 
 def _kept(group: Group, method: Method) -> str | None:
-    """A trial of the method's chosen configuration whose checkpoint was kept."""
+    """A trial of the method's chosen configuration whose checkpoint was kept, as STUDY/TRIAL."""
     if not method.complete or method.imported:
         return None
     store = store_of(group.evidence.address, method.study)
-    return next((name for name in method.judged["trial_id"] if store.has_checkpoint(name, MODEL)), None)
+    return next(
+        (f"{method.study}/{name}" for name in method.judged["trial_id"] if store.has_checkpoint(name, MODEL)), None
+    )
 
 
 def _score(method: Method) -> float:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from analysis.contrasts import Baseline
 from analysis.expected_best import at_cost, best_over_cost, cost_to_reach, searches_hard_weights
-from analysis.formats import Table, count, fraction, percent, probability, signed
+from analysis.formats import MISSING, Table, count, fraction, percent, probability, signed
+from analysis.leaderboard import IMPORTED
 from analysis.methods import Method
 from analysis.pareto import pareto_front
 
@@ -22,17 +23,20 @@ def head_to_head(methods: pd.DataFrame, split: str) -> Table:
         split: `test` or `val`, of IDF1 and HOTA; MOTA is shown on both.
     """
     data = methods.copy()
-    data["front"] = np.where(pareto_front(data, lower=["device_seconds"], higher=[f"{split}_mota"]), "yes", "")
+    own = data[~data["method"].str.endswith(IMPORTED)]
+    front = pareto_front(own, lower=["device_seconds"], higher=[f"{split}_mota"])
+    data["front"] = np.where(data.index.isin(front[front].index), "yes", "")
     figures = {"val_mota": "val MOTA"} | {f"{split}_{name}": f"{split} {title}" for name, title in _METRICS.items()}
-    columns = {"method": "method", "chosen": "chosen", "trials": "trials", "judged": "seeds", **figures}
+    columns = {"method": "method", "chosen": "chosen", "trials": "trials", "judged": "seeds"}
+    columns |= {"failed": "failed", **figures} if "failed" in data else figures
     columns |= {"device_seconds": "device-seconds", "front": "Pareto", "weighting_status": "loss weights"}
     return Table(
         name="head_to_head",
         caption="Mean ± sample standard deviation over seeds of what each method chose by validation MOTA; cost of all "
-        "its trials, failed ones too. Pareto: no cheaper method has as high a MOTA.",
+        "its trials, failed ones too. Seeds: those that count in the means. Pareto: no cheaper one has as high a MOTA.",
         data=data,
         columns=columns,
-        shows={"device_seconds": count, "trials": count, "judged": count},
+        shows=dict.fromkeys(("device_seconds", "trials", "judged", "failed"), count),
         spreads={name: f"{name}_sd" for name in figures},
     )
 
@@ -40,7 +44,8 @@ def head_to_head(methods: pd.DataFrame, split: str) -> Table:
 def differences(contrasts: pd.DataFrame, baseline: Baseline, metric: str) -> Table:
     """Every method against the baseline, with intervals, corrected p-values and what became of its seeds."""
     columns = {
-        **{"method": "method", "chosen": "chosen", "seeds": "seeds", "failed": "failed", "mean": "mean", "iqm": "IQM"},
+        **{"method": "method", "chosen": "chosen", "seeds": "seeds", "pairs": "pairs", "failed": "failed"},
+        **{"mean": "mean", "iqm": "IQM"},
         **{"difference": "difference", "low": "low", "high": "high", "boot_low": "bootstrap low"},
         **{"boot_high": "bootstrap high", "crossed_low": "seeds x sequences low"},
         **{"crossed_high": "seeds x sequences high", "p": "p", "p_holm": "p (Holm)"},
@@ -59,7 +64,7 @@ def differences(contrasts: pd.DataFrame, baseline: Baseline, metric: str) -> Tab
             **dict.fromkeys(("difference", "low", "high", "boot_low", "boot_high"), signed),
             **dict.fromkeys(("crossed_low", "crossed_high"), signed),
             **dict.fromkeys(("p", "p_holm"), probability),
-            **dict.fromkeys(("seeds", "failed", "seeds_needed"), count),
+            **dict.fromkeys(("seeds", "pairs", "failed", "seeds_needed"), count),
             "probability": percent,
         },
     )
@@ -94,8 +99,9 @@ def equal_cost(methods: Sequence[Method], baseline: Baseline | None) -> Table | 
     return Table(
         name="equal_cost",
         caption="At equal cost: validation MOTA of a method, and the best that a search had found by then (a grid: "
-        "expected over the order of its points; a search: as it ran). Empty: the search had found nothing yet. Cost to "
-        "reach: what the search spends until its best is at the method's, or the baseline's.",
+        "expected over the order of its points; a search: as it ran, under the seed it chose by, which flatters it). "
+        "Empty: the search had found nothing yet. Cost to reach: what the search spends until its best is at the "
+        "method's, or the baseline's.",
         data=data,
         columns={
             **{"method": "method", "device_seconds": "device-seconds", "val_mota": "val MOTA", "search": "search"},
@@ -116,10 +122,16 @@ def rank_table(stability: pd.DataFrame) -> Table:
     return Table(
         name="ranks",
         caption="Rank of every method's mean, 95 % of the ranks that it has in resampled seeds, and how often it is "
-        "the first.",
+        "the first; with fewer than five seeds nothing is resampled.",
         data=stability,
-        columns={"method": "method", "rank": "rank", "low": "low", "high": "high", "first": "first"},
-        shows={"first": percent, **dict.fromkeys(("rank", "low", "high"), lambda value: f"{value:g}")},
+        columns={
+            **{"method": "method", "seeds": "seeds", "failed": "failed", "rank": "rank"},
+            **{"low": "low", "high": "high", "first": "first"},
+        },
+        shows={
+            **dict.fromkeys(("rank", "low", "high"), lambda value: MISSING if np.isnan(value) else f"{value:g}"),
+            **{"first": percent, "seeds": count, "failed": count},
+        },
     )
 
 
@@ -146,9 +158,10 @@ def cost_ledger(trials: pd.DataFrame, ledger: pd.DataFrame) -> Table:
     parts = ["train_seconds", "eval_seconds", "startup_seconds", "lost_seconds", "overhead_seconds"]
     lines = trials.groupby("study")[parts].sum()
     held = ledger.assign(device_seconds=ledger["devices"] * ledger["held_seconds"])
+    held = held[held["trial_id"].isna() | held["trial_id"].isin(trials["trial_id"])]
     lines["idle_seconds"] = held[held["trial_id"].isna()].groupby("study")["device_seconds"].sum()
     lines["total"] = held.groupby("study")["device_seconds"].sum()
-    lines = lines.fillna(0.0)
+    lines["idle_seconds"] = lines["idle_seconds"].mask(lines["total"].notna() & lines["idle_seconds"].isna(), 0.0)
     ended = trials.groupby("study")["status"].agg(
         trials="size", failed=lambda statuses: (~statuses.isin(["completed", "pruned"])).sum()
     )
@@ -157,8 +170,8 @@ def cost_ledger(trials: pd.DataFrame, ledger: pd.DataFrame) -> Table:
     columns |= {"idle_seconds": "held for no trial", "total": "all"}
     return Table(
         name="cost_ledger",
-        caption="Device-seconds held, by what they went into. Lost: work of attempts that broke off. All: the ledger's "
-        "sum, attempts that are under way included.",
+        caption="Device-seconds held, by what they went into. Lost: work of attempts that broke off. Held for no "
+        "trial: of the whole study. All: the ledger's sum, attempts that are under way included.",
         data=lines.join(ended).reset_index(),
         columns=columns,
         shows=dict.fromkeys(("trials", "failed", *parts, "idle_seconds", "total"), count),

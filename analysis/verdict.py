@@ -79,9 +79,13 @@ def judge(methods: Sequence[Method], baseline: Baseline | None, contrasts: pd.Da
         headline = f"Too little evidence: {why}. The highest {name} is {highest}."
     else:
         pairs = int(contrasts["pairs"].max())
+        needs = "" if baseline.searched else " needs no search, and"
+        cost = (
+            "an unknown cost" if np.isnan(baseline.device_seconds) else f"{baseline.device_seconds:,.0f} device-seconds"
+        )
         headline = (
-            f"No method is shown to beat {baseline.name} on these data, with {pairs} seeds; it needs no search, and "
-            f"costs {baseline.device_seconds:,.0f} device-seconds ({name} {theirs:.3f})."
+            f"No method is shown to beat {baseline.name} on these data, with {pairs} seeds; it{needs} costs {cost} "
+            f"({name} {theirs:.3f})."
         )
     sentences = [
         *_others(contrasts, baseline, better),
@@ -139,6 +143,14 @@ def _others(contrasts: pd.DataFrame, baseline: Baseline, better: pd.DataFrame) -
                 f"Of these, {_listed(low)} would differ if nothing else had been compared; among {len(contrasts)} "
                 "comparisons that is not enough."
             )
+    for evidence, text in (
+        ("other settings", "Not compared, since what they chose differs in more than the weighting"),
+        ("no common seed", f"Not compared, since they were judged under other seeds than {baseline.name}"),
+        ("no figure", "Not compared, since they lack the figure"),
+    ):
+        left = contrasts[contrasts["evidence"] == evidence]
+        if len(left):
+            lines.append(f"{text}: {_listed(left)}.")
     identical = contrasts[contrasts["evidence"] == "identical"]
     if len(identical):
         lines.append(f"The same as {baseline.name} to the last digit: {_listed(identical)}.")
@@ -205,7 +217,7 @@ def _collapsed(own: Sequence[Method]) -> list[str]:
 def _lost(own: Sequence[Method]) -> list[str]:
     """Seeds that failed, of what each method chose, and trials that failed elsewhere."""
     lines = []
-    failed = [method for method in own if method.failed]
+    failed = [method for method in own if not method.complete]
     if failed:
         parts = []
         for method in failed:

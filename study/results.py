@@ -32,6 +32,7 @@ __all__ = [
     "LAST",
     "MODEL",
     "ResultStore",
+    "cell",
     "comparable",
     "cost",
     "differing",
@@ -287,7 +288,11 @@ def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _read(root: Folder, path: str, table: Table, *, rows: bool = True) -> pa.Table | None:
     where = f"{root}{path.removeprefix(root.path)}"
-    with root.filesystem.open_input_file(path) as source:
+    try:
+        source = root.filesystem.open_input_file(path)
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read ({error.strerror or error})") from None
+    with source:
         file = _open(source, where)
         present = set(file.schema_arrow.names)
         missing = [name for name in SCHEMAS[table].names if name not in present]

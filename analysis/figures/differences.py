@@ -9,6 +9,13 @@ from analysis.figures.style import GREY, own_axes, say_nothing, styled
 _COLOURS = {"better": (0.0, 0.45, 0.70), "worse": (0.84, 0.37, 0.0)}
 """Blue and vermilion of the colour-blind-safe palette of Okabe and Ito; everything else is grey."""
 
+_WITHOUT = {
+    "incomplete": "not completed under every seed: no mean",
+    "no common seed": "no seed in common",
+    "other settings": "differs in more than the weighting",
+}
+"""What is said of a method without a difference."""
+
 _WIDEST = 1.6
 """Multiple of the largest mean difference of most methods that the axis shows on either side."""
 
@@ -47,7 +54,7 @@ def differences(table: pd.DataFrame, baseline: str, metric: str, axes: Axes | No
 def _draw_line(axes: Axes, place: int, line: pd.Series, edge: float) -> None:
     colour = _COLOURS.get(line["evidence"], (0.45, 0.45, 0.45))
     if pd.isna(line["difference"]):
-        text = {"failed": "a seed failed: no mean", "no common seed": "no seed in common"}[line["evidence"]]
+        text = _WITHOUT.get(line["evidence"], line["evidence"])
         axes.text(0, place, f" {text}", va="center", fontsize=8, color=GREY)
         return
     if abs(line["difference"]) > edge:
@@ -66,4 +73,5 @@ def _draw_line(axes: Axes, place: int, line: pd.Series, edge: float) -> None:
 def _label(line: pd.Series) -> str:
     chosen = f" ({line['chosen']})" if line["chosen"] else ""
     failed = f", {line['failed']} failed" if line["failed"] else ""
-    return f"{line['method']}{chosen}, {line['seeds']} seeds{failed}"
+    seeds = line["pairs"] or line["seeds"]
+    return f"{line['method']}{chosen}, {seeds} seed{'s' if seeds != 1 else ''}{failed}"

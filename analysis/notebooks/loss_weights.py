@@ -24,22 +24,20 @@ from analysis.evidence import read_evidence
 from analysis.figures.trajectories import loss_weights, task_losses
 
 RESULTS = Path("../../benchmarks/rows/head_to_head_mot17")
-evidence = read_evidence(RESULTS)
-(group,) = evidence.groups()
+(group,) = read_evidence(RESULTS).groups()
 
 # %%
-steps = group.named(evidence.rows("steps", group.judged_ids))
-trials = group.trials[group.trials["trial_id"].isin(group.judged_ids)]
-collapsed = group.named(trials[trials["weighting_status"] != "healthy"])
-loss_weights(steps, collapsed)
+trials = group.shown.merge(group.trials, on=["study", "trial_id"])
+collapsed = trials[trials["weighting_status"] != "healthy"]
+loss_weights(group.rows("steps"), collapsed)
 
 # %% [markdown]
 # Losses without their weights compare methods whatever the weights do.
 
 # %%
-epochs = evidence.rows("epochs", group.judged_ids)
+epochs = group.rows("epochs")
 epochs = epochs[(epochs["split"] == "train") & (epochs["task"] != "")]
-task_losses(group.named(epochs))
+task_losses(epochs)
 
 # %% [markdown]
 # Which trials ended with vanished or one-sided loss weights, and since when?

@@ -33,14 +33,20 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     from study.reproduction import find_trial
 
-    found = [find_trial(options.results, beginning, options.study) for beginning in options.trials]
+    found = []
+    for text in options.trials:
+        study, _, beginning = text.rpartition("/")
+        found.append(find_trial(options.results, beginning, study or options.study))
     stored, row = found[0]
     for _, other in found[1:]:
         if other["data_hash"] != row["data_hash"]:
             raise UserError(f"trials {row['trial_id']} and {other['trial_id']} are of different data")
     clip = _clip(stored, row, options.data)
-    options.out.mkdir(parents=True, exist_ok=True)
-    _write_frames(clip, options.out)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        _write_frames(clip, options.out)
+    except OSError as error:
+        raise UserError(f"cannot write to {options.out}: {error.strerror or error}") from None
     for store, one in found:
         _track(store, one, clip, options.out)
     names = ", ".join(one["trial_id"] for _, one in found)
@@ -110,7 +116,7 @@ def _track(store: "ResultStore", row: Mapping[str, Any], clip: "Clip", out: Path
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m study.run frames", description="What trained trackers do on one clip.")
-    parser.add_argument("trials", metavar="TRIAL", nargs="+", help="first digits of a trial's id")
+    parser.add_argument("trials", metavar="TRIAL", nargs="+", help="first digits of a trial's id, or STUDY/DIGITS")
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="folder for frames and tracks")
     parser.add_argument("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address")
     parser.add_argument("--study", metavar="NAME", help="look in this study only")

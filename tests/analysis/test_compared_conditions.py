@@ -23,6 +23,14 @@ def test_another_length_of_training_or_other_data_are_other_conditions(tmp_path)
     assert groups(trials) == [{"elsewhere equal"}, {"long equal"}, {"short equal"}]
 
 
+def test_points_that_differ_in_more_than_the_weighting_are_other_conditions_unless_they_were_suggested(tmp_path):
+    write_outcomes(tmp_path, [(equal.Config(), [0.5]), (famo.Config(), [0.5])], study="own")
+    trials = write_outcomes(tmp_path, [(equal.Config(), [0.5])], study="own", point={"train.epochs": 9})
+    assert groups(trials) == [{"own equal", "own famo"}, {"own equal"}]
+    trials["suggested"] = '{"train.epochs": 4}'
+    assert groups(trials) == [{"own equal", "own famo"}]
+
+
 def test_imported_rows_stand_with_their_study(tmp_path):
     write_outcomes(tmp_path, [(equal.Config(), [0.5]), (famo.Config(), [0.5])], study="own")
     trials = write_outcomes(tmp_path, [(equal.Config(), [0.5])], study="past")

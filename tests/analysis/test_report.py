@@ -3,10 +3,12 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from outcomes import write_outcomes
 
+from analysis.evidence import read_evidence
 from analysis.report import main
 from study.claim import claimed
 from study.results import ResultStore
@@ -192,6 +194,47 @@ def test_mistakes_of_the_user_are_told_in_one_line(report, tmp_path):
         assert (code, page) == (2, "")
         assert said in err
         assert err.count("\n") == 1
+
+
+def test_parts_of_several_conditions_do_not_replace_each_other(report, tmp_path):
+    write_outcomes(tmp_path / "results", [PLAIN, (famo.Config(), [0.6, 0.6, 0.6])], study="short")
+    write_outcomes(tmp_path / "results", [(equal.Config(), [0.5])], study="longer", point={"train.epochs": 9})
+    report(tmp_path / "results", "--files", tmp_path / "parts")
+    first, second = (pd.read_csv(tmp_path / "parts" / f"head_to_head{n}.csv") for n in ("", "_2"))
+    assert first["method"].tolist() == ["famo", "equal"]
+    assert second["method"].tolist() == ["equal"]
+
+
+def test_a_seed_that_failed_leaves_holes_in_the_map_of_sequences(tmp_path, report):
+    trials = write_outcomes(tmp_path / "results", [PLAIN, (famo.Config(), [0.6, "diverged", 0.6])])
+    store = ResultStore(tmp_path / "results", "example")
+    for _, row in trials.iterrows():
+        for epoch in (2, 4):
+            line = {
+                "epoch": epoch,
+                "split": "test",
+                "sequence": "a",
+                "num_frames": 5,
+                "mota": 0.5,
+                "fn": 5,
+                "fp": 0,
+                "idsw": 0,
+            }
+            if row["status"] == "completed":
+                store.write_rows("sequences", row["trial_id"], [line])
+    (group,) = read_evidence(tmp_path / "results").groups()
+    assert set(group.rows("sequences")["method"]) == {"equal", "famo"}
+    assert "Hatched: a seed of the method did not complete." in report(tmp_path / "results")[3]
+
+
+def test_different_hardware_is_warned_of(report, tmp_path):
+    trials = write_outcomes(tmp_path / "results", [PLAIN, (famo.Config(), [0.6, 0.6, 0.6])])
+    store = ResultStore(tmp_path / "results", "example")
+    for name, device in zip(trials["trial_id"], ["one core", "an H100"] * 3, strict=True):
+        store.write_trial({**store.trial(name), "device_name": device})
+    assert "Trials ran on different devices (one core, an H100)" in report(tmp_path / "results")[1].replace(
+        "(an H100, one core)", "(one core, an H100)"
+    )
 
 
 def test_a_page_that_cannot_be_written_is_told(tmp_path, capsys):

@@ -80,8 +80,8 @@ def entry(name, held):
 def test_failures_are_listed_with_what_became_of_them(group):
     trials = group.trials.copy()
     trials.loc[trials["weighting"] == "famo", ["weighting_status", "weighting_status_step"]] = ["one_task", 7.0]
-    names = group.named(trials)["method"]
-    rows = tables.failures(trials, names[trials.index]).data
+    names = group.titles
+    rows = tables.failures(trials, names).data
     assert rows["method"].value_counts().to_dict() == {"famo": 2, "lwf": 1}
     assert rows.loc[rows["method"] == "lwf", "status"].tolist() == ["diverged"]
     healthy = trials[trials["weighting"] == "equal"]
