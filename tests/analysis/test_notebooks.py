@@ -12,7 +12,7 @@ SOURCES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "refr
 
 def test_every_notebook_has_its_source():
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == SOURCES
-    assert {"quickstart", "cost_vs_accuracy", "loss_weights"} <= set(SOURCES)
+    assert {"quickstart", "cost_vs_accuracy", "loss_weights", "search_landscape"} <= set(SOURCES)
 
 
 @pytest.mark.parametrize("name", SOURCES)
