@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 
 from study.errors import UserError
 from study.files import Folder
-from study.results import open_any_version, table_folders
+from study.loading import table_folders
+from study.parquet import open_any_version
 from study.schema import INTEGER, REAL, SCHEMA_VERSION, SCHEMAS, TABLES, TEXT, TRUTH, Table
 
 

@@ -1,4 +1,4 @@
-"""Rows of a study in Parquet files: written whole, read with their schema checked, loaded for analysis.
+"""The folder of a study's results, and the door to all that concerns them.
 
     results/<study>/trials/<trial_id>.parquet       one row
     results/<study>/steps/<trial_id>.parquet        one file a trial, also epochs/ and sequences/
@@ -11,22 +11,19 @@ A trial's file is replaced as a whole by one that holds more, so rows appear onc
 """
 
 import json
-import math
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from study.errors import UserError
-from study.files import Folder, open_folder, write_file
+from study.files import open_folder, write_file
+from study.loading import load, stored_studies, table_folders
+from study.parquet import make_table, parse
 from study.provenance import provenance
 from study.rows import cell, cost, differing, flatten, label, labels, trial_row
-from study.schema import ROW_KEYS, SCHEMA_VERSION, SCHEMAS, TABLES, Table, comparable, setting_column
+from study.schema import ROW_KEYS, SCHEMAS, TABLES, Table, comparable, setting_column
 
 __all__ = [
     "LAST",
@@ -42,6 +39,7 @@ __all__ = [
     "load",
     "provenance",
     "stored_studies",
+    "table_folders",
     "trial_row",
     "write_file",
 ]
@@ -54,10 +52,6 @@ MODEL = "model"
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
-
-
-_OF_ONE_TRIAL = re.compile(r"[0-9a-f]{16}(-[0-9]+)?\.parquet")
-"""Names of files that hold the rows of one trial; in a kept study one file may hold those of all."""
 
 
 class ResultStore:
@@ -197,159 +191,14 @@ class ResultStore:
 
     def _write(self, table: Table, name: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(_table(table, rows, schema), sink)
+        pq.write_table(make_table(table, rows, schema), sink)
         (self.folder / table).write(f"{name}.parquet", sink.getvalue().to_pybytes())
 
     def _read(self, table: Table, name: str) -> list[dict[str, Any]]:
         data = (self.folder / table).read(f"{name}.parquet")
-        return [] if data is None else _parse(data, f"{self.folder}/{table}/{name}.parquet").to_pylist()
+        return [] if data is None else parse(data, f"{self.folder}/{table}/{name}.parquet").to_pylist()
 
     def _read_all(self, table: Table, prefix: str = "") -> list[dict[str, Any]]:
         folder = self.folder / table
         read = ((name, folder.read(name)) for name in folder.names(".parquet") if name.startswith(prefix))
-        return [row for name, data in read if data is not None for row in _parse(data, f"{folder}/{name}").to_pylist()]
-
-
-def stored_studies(root: str | Path) -> list[str]:
-    """Names of the studies that left anything in a results folder.
-
-    Raises:
-        UserError: the folder cannot be read.
-    """
-    place = open_folder(root)
-    return [name for name in place.folders() if not set(TABLES).isdisjoint((place / name).folders())]
-
-
-@overload
-def load(
-    path: str | Path, table: Table = ..., *, trial_ids: Collection[str] | None = ..., arrow: Literal[False] = ...
-) -> pd.DataFrame: ...
-@overload
-def load(
-    path: str | Path, table: Table = ..., *, trial_ids: Collection[str] | None = ..., arrow: Literal[True]
-) -> ds.Dataset: ...
-def load(
-    path: str | Path, table: Table = "trials", *, trial_ids: Collection[str] | None = None, arrow: bool = False
-) -> Any:
-    """Load a table of one study or of all studies under a folder.
-
-    Args:
-        path: results folder, or the folder of one study in it; local or a URI (`s3://`, `gs://`).
-        table: `trials`, `epochs`, `steps`, `sequences` or `ledger`.
-        trial_ids: rows of these trials only; files of others are not opened.
-        arrow: give an Arrow dataset, which can be filtered before it is read, instead of a data frame.
-
-    Raises:
-        UserError: no results there, an unreadable file, one of another schema version, or one that lacks columns.
-    """
-    root = open_folder(path)
-    folders = table_folders(root, table)
-    if not folders:
-        raise UserError(
-            f"{path}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
-        )
-    files = [
-        f"{folder.path}/{name}"
-        for folder in folders
-        for name in folder.names(".parquet")
-        if trial_ids is None or not _OF_ONE_TRIAL.fullmatch(name) or name[:16] in trial_ids
-    ]
-    if table == "trials":
-        dataset = ds.dataset(_with_settings([_read(root, file, table) for file in files]))
-    else:
-        for file in files:
-            _read(root, file, table, rows=False)
-        dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
-    if trial_ids is not None:
-        dataset = dataset.filter(ds.field("trial_id").isin(pa.array(sorted(trial_ids), pa.string())))
-    return dataset if arrow else dataset.to_table().to_pandas()
-
-
-def table_folders(root: Folder, table: Table) -> list[Folder]:
-    """Folders of a table at `root`, which is the folder of one study or holds those of several."""
-    studies = (root, *(root / name for name in root.folders()))
-    return [folder / table for folder in studies if table in folder.folders()]
-
-
-def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
-    """Rows of `trials` with a column for every setting that varies in any of their studies, filled for all rows."""
-    schema = SCHEMAS["trials"]
-    table = pa.concat_tables([schema.empty_table(), *(part.select(schema.names).cast(schema) for part in tables)])
-    names = sorted({name for part in tables for name in part.column_names if name not in schema.names})
-    settings = [flatten(json.loads(text)) for text in table["configuration"].to_pylist()]
-    for name in names:
-        cells = [cell(row.get(name)) for row in settings]
-        kinds = {type(value) for value in cells if value is not None}
-        unify = float if kinds == {int, float} else str if len(kinds) > 1 else (lambda value: value)
-        column = pa.array([None if value is None else unify(value) for value in cells])
-        table = table.append_column(setting_column(name, column.type), column)
-    return table
-
-
-def _read(root: Folder, path: str, table: Table, *, rows: bool = True) -> pa.Table | None:
-    where = f"{root}{path.removeprefix(root.path)}"
-    try:
-        source = root.filesystem.open_input_file(path)
-    except OSError as error:
-        raise UserError(f"{where}: cannot be read ({error.strerror or error})") from None
-    with source:
-        file = _open(source, where)
-        present = set(file.schema_arrow.names)
-        missing = [name for name in SCHEMAS[table].names if name not in present]
-        if missing:
-            raise UserError(
-                f"{where}: lacks {', '.join(missing[:5])} of the columns of {table!r}; "
-                "delete it, and its trial runs again"
-            )
-        return file.read(use_threads=False) if rows else None
-
-
-def _table(table: Table, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows as an Arrow table; counts that were not measured (NaN) become null."""
-    for name in {name for row in rows for name in row} - set(schema.names):
-        raise ValueError(f"table {table!r} has no column {name!r}")
-    counts = [field.name for field in schema if pa.types.is_integer(field.type)]
-    clean = [
-        {**row, **{name: None for name in counts if isinstance(row.get(name), float) and math.isnan(row[name])}}
-        for row in rows
-    ]
-    return pa.Table.from_pylist(clean, schema=schema)
-
-
-def _parse(data: bytes, where: str) -> pa.Table:
-    # Arrow's threads abort a process that ends right after they began, one time in twenty.
-    return _open(pa.BufferReader(data), where).read(use_threads=False)
-
-
-def _open(source: Any, where: str) -> pq.ParquetFile:
-    """Open a Parquet file of ours.
-
-    Raises:
-        UserError: not a Parquet file, or of another schema version.
-    """
-    file, found = open_any_version(source, where)
-    if found < SCHEMA_VERSION:
-        raise UserError(
-            f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "
-            f"'python -m study.run migrate {where.rsplit('/', 2)[0]}' brings it to that"
-        )
-    return file
-
-
-def open_any_version(source: Any, where: str) -> tuple[pq.ParquetFile, int]:
-    """Open a Parquet file of this or an older schema version, and say of which.
-
-    Raises:
-        UserError: not a Parquet file, or of a newer schema version, or of none.
-    """
-    try:
-        file = pq.ParquetFile(source)
-    except pa.ArrowInvalid:
-        raise UserError(f"{where}: not a readable Parquet file; delete it, and its trial runs again") from None
-    found = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
-    if not found.isdecimal() or int(found) > SCHEMA_VERSION:
-        raise UserError(
-            f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "
-            "read it with the code that wrote it, or give another --results folder"
-        )
-    return file, int(found)
+        return [row for name, data in read if data is not None for row in parse(data, f"{folder}/{name}").to_pylist()]
