@@ -18,7 +18,7 @@ from analysis.conditions import conditions
 from analysis.contrasts import Baseline, contrasts
 from analysis.formats import Table, count, probability, signed
 from analysis.methods import Method, find_methods
-from study.errors import CommandParser, UserError
+from study.errors import CommandParser, UserError, exit_code
 from study.results import cell, differing, flatten, load, stored_studies
 
 _WIDTH = 200
@@ -30,35 +30,28 @@ _MOST = 8
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
+    return exit_code(lambda: _compare(_parser().parse_args(arguments)), "nothing was compared")
+
+
+def _compare(options: argparse.Namespace) -> None:
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
-    try:
-        options = _parser().parse_args(arguments)
-        one, other = (_load(name, options.results) for name in (options.one, options.other))
-        titles = [f"{options.one} (A)", f"{options.other} (B)"]
-        for title, trials in zip(titles, (one, other), strict=True):
-            methods = find_methods(trials)
-            cost = sum(method.device_seconds for method in methods)
-            console.print(f"{title}: {len(methods)} methods, {len(trials)} trials, {count(cost)} device-seconds")
-        different = why_not(one, other)
-        if different:
-            console.print(f"not comparable: {different}")
-            return 0
-        table = paired(one, other)
-        if table is None:
-            console.print(
-                "no method is in both; 'python -m analysis.report' on the folder of both compares all with all"
-            )
-            return 0
+    one, other = (_load(name, options.results) for name in (options.one, options.other))
+    titles = [f"{options.one} (A)", f"{options.other} (B)"]
+    for title, trials in zip(titles, (one, other), strict=True):
+        methods = find_methods(trials)
+        cost = sum(method.device_seconds for method in methods)
+        console.print(f"{title}: {len(methods)} methods, {len(trials)} trials, {count(cost)} device-seconds")
+    different = why_not(one, other)
+    table = None if different else paired(one, other)
+    if different:
+        console.print(f"not comparable: {different}")
+    elif table is None:
+        console.print("no method is in both; 'python -m analysis.report' on the folder of both compares all with all")
+    else:
         console.print(_grid(table))
         console.print(table.caption)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
 
 
 def why_not(one: pd.DataFrame, other: pd.DataFrame) -> str | None:

@@ -15,7 +15,7 @@ from analysis.evidence import Evidence, Unfinished, read_evidence
 from analysis.formats import Table
 from analysis.page import Block, Paragraph, Picture, Section, render
 from analysis.sections import group_sections
-from study.errors import CommandParser, UserError
+from study.errors import CommandParser, exit_code
 from study.results import write_file
 
 TITLE = "Which loss weighting, and what does it cost?"
@@ -23,27 +23,22 @@ TITLE = "Which loss weighting, and what does it cost?"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
-    try:
-        options = _parser().parse_args(arguments)
-        started = time.monotonic()
-        evidence = read_evidence(options.results, options.study)
-        sections = make_sections(evidence, options.baseline, draw_frames=options.frames)
-        page = render(TITLE, sections, _footer(evidence))
-        write_file(options.output, page.encode())
-        if options.files:
-            write_parts(options.files, sections)
-        for section in sections:
-            for block in section.blocks:
-                if isinstance(block, Paragraph) and block.kind in ("lead", "warning"):
-                    print(block.text)
-        print(f"{options.output}: {len(page) / 1e6:.1f} MB, made in {time.monotonic() - started:.0f} s")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: no report was written", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _report(_parser().parse_args(arguments)), "files that were written are whole")
+
+
+def _report(options: argparse.Namespace) -> None:
+    started = time.monotonic()
+    evidence = read_evidence(options.results, options.study)
+    sections = make_sections(evidence, options.baseline, draw_frames=options.frames)
+    page = render(TITLE, sections, _footer(evidence))
+    write_file(options.output, page.encode())
+    if options.files:
+        write_parts(options.files, sections)
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Paragraph) and block.kind in ("lead", "warning"):
+                print(block.text)
+    print(f"{options.output}: {len(page) / 1e6:.1f} MB, made in {time.monotonic() - started:.0f} s")
 
 
 def make_sections(evidence: Evidence, baseline: str | None = None, *, draw_frames: bool = True) -> list[Section]:

@@ -2,7 +2,8 @@
 
 import argparse
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
@@ -23,6 +24,27 @@ class CommandParser(argparse.ArgumentParser):
             UserError: always.
         """
         raise UserError(f"{message}; see '{self.prog} --help'")
+
+
+def exit_code(command: Callable[[], None], interrupted: str) -> int:
+    """Run a command line that changes nothing it has finished, and tell what ended it.
+
+    Args:
+        command: what it does; a `UserError` is told on the error stream.
+        interrupted: what to tell after Ctrl-C.
+
+    Returns:
+        0, 2 after a mistake of the user, or 130 after Ctrl-C.
+    """
+    try:
+        command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted: {interrupted}", file=sys.stderr)
+        return 130
+    return 0
 
 
 class Terminated(KeyboardInterrupt):

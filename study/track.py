@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from study.checkpoint import load_model
 from study.drawing import Painter
-from study.errors import CommandParser, UserError
+from study.errors import CommandParser, UserError, exit_code
 from study.motfile import Tracks, write_tracks
 from study.outputs import Output, scratch_folder, writing
 from study.sources import DEFAULT_FRAME_RATE, Source, find_sources
@@ -39,15 +39,10 @@ _NO_BOXES, _NO_SCORES = np.zeros((0, 4)), np.zeros(0)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
-    try:
-        _track_all(_parser().parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: finished sequences are kept, nothing is left of the others", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(
+        lambda: _track_all(_parser().parse_args(arguments)),
+        "finished sequences are kept, nothing is left of the others",
+    )
 
 
 def track_source(

@@ -3,18 +3,29 @@
 Scores result files by the MOTChallenge protocol, each sequence and all of them together (OVERALL, of pooled counts).
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from study.errors import CommandParser, UserError
+from study.errors import CommandParser, exit_code
 from study.evaluation import METRICS, combine, summarize
 from study.evaluation.folders import evaluate_folders
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0, or 2 for a mistake of the user."""
+    """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
+    return exit_code(lambda: _score(_parser().parse_args(arguments)), "nothing was scored")
+
+
+def _score(options: argparse.Namespace) -> None:
+    counts = evaluate_folders(options.gt_dir, options.result_dir)
+    rows = {name: summarize(sequence) for name, sequence in {**counts, "OVERALL": combine(counts)}.items()}
+    print(json.dumps(rows, indent=2, allow_nan=False) if options.json else _table(rows))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="python -m study.evaluation",
         description="Score tracking results by the MOTChallenge protocol. All ratios are fractions.",
@@ -22,15 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("gt_dir", type=Path, metavar="GT_DIR", help="holds <sequence>/gt/gt.txt")
     parser.add_argument("result_dir", type=Path, metavar="RESULT_DIR", help="holds <sequence>.txt")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    try:
-        options = parser.parse_args(arguments)
-        counts = evaluate_folders(options.gt_dir, options.result_dir)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    rows = {name: summarize(sequence) for name, sequence in {**counts, "OVERALL": combine(counts)}.items()}
-    print(json.dumps(rows, indent=2, allow_nan=False) if options.json else _table(rows))
-    return 0
+    return parser
 
 
 def _table(rows: Mapping[str, Mapping[str, float | int]]) -> str:
