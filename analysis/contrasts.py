@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.conditions import settings
 from analysis.methods import Method
 from analysis.pooling import POOLED, contributions, objects
+from analysis.seeds import mean_over_seeds
 from analysis.statistics import (
     FAILED,
     NOTHING,
@@ -67,6 +68,10 @@ class Baseline:
     searched: bool = False
     method: Method | None = None
 
+    def mean(self, metric: str) -> float:
+        """Mean of a metric over its seeds; NaN if one did not complete."""
+        return mean_over_seeds(self.rows, metric)
+
 
 def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baseline | None:
     """The plain sum of losses: the weighting `equal`, or else hard loss weights that are all the same.
@@ -83,8 +88,8 @@ def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baselin
     own = [method for method in methods if not method.imported]
     if name is not None:
         for method in own:
-            if name in (method.name, method.title, method.trials["weighting"].iloc[0]):
-                title, searched = f"{method.name} {method.settings}".strip(), _configurations(method) > 1
+            if name in (method.name, method.title, method.kind):
+                title, searched = f"{method.name} {method.settings}".strip(), method.configurations > 1
                 return Baseline(title, method.rows, method.device_seconds, searched, method)
         return None
     found = [
@@ -97,11 +102,11 @@ def find_baseline(methods: Sequence[Method], name: str | None = None) -> Baselin
         return None
     rows, weights, method = max(
         found,
-        key=lambda one: (int((one[0]["status"] == "completed").sum()), one[0]["weighting"].iloc[0] == "equal"),
+        key=lambda one: (int((one[0]["status"] == "completed").sum()), one[2].kind == "equal"),
     )
     told = f"({', '.join(f'{weight:g}' for weight in weights)})"
     cost = float(rows["device_seconds"].sum(skipna=False))
-    return Baseline(told, rows, cost, method=method if _configurations(method) == 1 else None)
+    return Baseline(told, rows, cost, method=method if method.configurations == 1 else None)
 
 
 def contrasts(
@@ -198,10 +203,6 @@ def _evidence(method: Method, theirs: pd.Series, differences: np.ndarray) -> Evi
     if not differences.any():
         return "identical"
     return "undecided" if len(differences) > 1 else "one seed"
-
-
-def _configurations(method: Method) -> int:
-    return int(method.trials["configuration_id"].nunique())
 
 
 def _equal_weights(row: pd.Series) -> list[float] | None:

@@ -49,23 +49,23 @@ class Evidence:
     unfinished: tuple[Unfinished, ...]
 
     def rows(self, table: Table, trials: pd.DataFrame) -> pd.DataFrame:
-        """Rows of a table of these trials, with the columns that they have beside `study` and `trial_id`.
+        """Rows of a table of these trials, in their order, with the columns that they have besides.
 
         Args:
             table: which one; there are no rows if it is not there.
             trials: study, trial_id and what else is wanted; the same trial may have run in two studies.
         """
-        if not table_folders(open_folder(self.address), table):
-            rows = SCHEMAS[table].empty_table().to_pandas()
-        else:
-            rows = load(self.address, table, trial_ids=frozenset(trials["trial_id"]))
-        return rows.merge(trials, on=["study", "trial_id"])
+        rows = self._load(table, frozenset(trials["trial_id"]))
+        return trials.merge(rows, on=["study", "trial_id"])
 
     def ledger(self) -> pd.DataFrame:
         """All entries on held devices."""
-        if not table_folders(open_folder(self.address), "ledger"):
-            return SCHEMAS["ledger"].empty_table().to_pandas()
-        return load(self.address, "ledger")
+        return self._load("ledger")
+
+    def _load(self, table: Table, trial_ids: frozenset[str] | None = None) -> pd.DataFrame:
+        if not table_folders(open_folder(self.address), table):
+            return SCHEMAS[table].empty_table().to_pandas()
+        return load(self.address, table, trial_ids=trial_ids)
 
     def groups(self, baseline: str | None = None, *, draw_frames: bool = True) -> list["Group"]:
         """Trials that ran under the same conditions, those with the most trials first; arguments as of `Group`.
@@ -162,26 +162,19 @@ class Group:
 
     def rows(self, table: Table) -> pd.DataFrame:
         """Rows of a table of the trials that are shown, with their method, in the order of the leaderboard."""
-        rows = self.evidence.rows(table, self.shown.rename(columns={"epochs": "epochs_done"}))
-        order = {name: place for place, name in enumerate(dict.fromkeys(self.shown["method"]))}
-        return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
+        return self.evidence.rows(table, self.shown.rename(columns={"epochs": "epochs_done"}))
 
     @cached_property
-    def _sequences(self) -> pd.DataFrame:
+    def sequences(self) -> pd.DataFrame:
+        """Rows of `sequences` of the trials that are shown."""
         return self.evidence.rows("sequences", self.shown[["study", "trial_id"]])
 
-    def contrasts(self, metric: str | None = None) -> pd.DataFrame | None:
+    @cached_property
+    def contrasts(self) -> pd.DataFrame | None:
         """Methods against the baseline; None without one."""
         if self.baseline is None:
             return None
-        if metric not in self._contrasts:
-            found = contrasts(self.methods, self.baseline, metric or self.metric, self._sequences)
-            self._contrasts[metric] = found
-        return self._contrasts[metric]
-
-    @cached_property
-    def _contrasts(self) -> dict[str | None, pd.DataFrame]:
-        return {}
+        return contrasts(self.methods, self.baseline, self.metric, self.sequences)
 
     @cached_property
     def titles(self) -> pd.Series:

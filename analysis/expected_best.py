@@ -121,7 +121,7 @@ def is_search(method: Method) -> bool:
 
 def searches_hard_weights(method: Method) -> bool:
     """Whether the method is hard loss weights of which several were tried."""
-    return method.trials["weighting"].iloc[0] == "hwf" and method.trials["configuration_id"].nunique() > 1
+    return method.kind == "hwf" and method.configurations > 1
 
 
 def best_over_cost(method: Method, points: int = 100) -> pd.DataFrame:

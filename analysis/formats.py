@@ -1,7 +1,7 @@
 """Tables as a reader, a paper and a spreadsheet want them: Markdown, LaTeX, CSV, and cells that can be sorted."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,20 +156,12 @@ def _key(value: Any) -> float | str | None:
     return value if isinstance(value, str) else min(float(value), _LARGEST)
 
 
-_LATEX: Sequence[tuple[str, str]] = (
-    ("\\", r"\textbackslash{}"),
-    *((sign, "\\" + sign) for sign in "&%$#_{}"),
-    ("~", r"\textasciitilde{}"),
-    ("^", r"\textasciicircum{}"),
-    ("±", r"$\pm$"),
-    ("<", r"$<$"),
-    (">", r"$>$"),
-    ("α", r"$\alpha$"),
-    ("β", r"$\beta$"),
-    ("γ", r"$\gamma$"),
+_LATEX = str.maketrans(
+    {sign: "\\" + sign for sign in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"±": r"$\pm$", "<": r"$<$", ">": r"$>$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$"}
 )
 
 
 def _latex(text: str) -> str:
-    signs = dict(_LATEX)
-    return "".join(signs.get(sign, sign) for sign in text)
+    return text.translate(_LATEX)

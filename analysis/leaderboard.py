@@ -1,5 +1,7 @@
 """Which configuration is best, by how much, at what cost: one line a configuration."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.seeds import fewer_seeds, judging
@@ -28,8 +30,8 @@ IMPORTED = " (imported)"
 """What names of imported rows end with."""
 
 
-def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rank the configurations by their validation MOTA, those with the most completed seeds of their study first.
+def leaderboard(trials: pd.DataFrame, metric: str = "val_mota") -> pd.DataFrame:
+    """Rank the configurations by a metric, those with the most completed seeds of their study first.
 
     A search tries most configurations under one seed, and its finalists under all: the best of many single trials is
     partly luck, so a configuration ranks below those that completed more seeds, and the seed that chose the finalists
@@ -39,24 +41,26 @@ def leaderboard(trials: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         trials: rows of `trials`, as `study.results.load` gives them.
+        metric: column of `trials` that ranks, larger is better.
 
     Returns:
         One row a configuration (of each study and data set; imported rows by themselves, and marked), best first,
         indexed by rank from 1: study, configuration_id, configuration (the settings that vary, in words), weighting,
         seeds, completed (how many seeds did), judged (over how many of them the means are), means of validation and
-        test metrics (fractions), val_mota_sd (sample standard deviation over the same seeds), device_seconds (of all
-        seeds, failed ones too; NaN if one's is unknown) and status.
+        test metrics (fractions; the one that ranks among them), val_mota_sd (sample standard deviation over the same
+        seeds), device_seconds (of all seeds, failed ones too; NaN if one's is unknown) and status.
     """
     settings = varying(trials)
     keys = ["study", "data_hash", "configuration_id", trials["imported_from"].notna()]
     groups = [group for _, group in trials.groupby(keys, sort=False)]
     told = labels([group.iloc[0].to_dict() for group in groups], settings)
     counts = judging(trials)
-    lines = [_line(group, group[counts[group.index]], text) for group, text in zip(groups, told, strict=True)]
-    board = pd.DataFrame(lines, columns=list(COLUMNS))
+    means = list(dict.fromkeys([*MEANS, metric]))
+    lines = [_line(group, group[counts[group.index]], text, means) for group, text in zip(groups, told, strict=True)]
+    board = pd.DataFrame(lines, columns=[*COLUMNS, *(name for name in means if name not in MEANS)])
     board["_partial"] = board["completed"] < board["seeds"]
     board["_fewer"] = [fewer_seeds(group, trials) for group in groups]
-    order = ["_partial", "_fewer", "val_mota"]
+    order = ["_partial", "_fewer", metric]
     board = board.sort_values(order, ascending=[True, True, False], kind="stable", na_position="last")
     board = board.drop(columns=["_partial", "_fewer"]).reset_index(drop=True)
     board.index = pd.RangeIndex(1, len(board) + 1, name="rank")
@@ -73,7 +77,7 @@ def varying(trials: pd.DataFrame) -> list[str]:
     return [name for name in trials.columns if "." in name and trials[name].nunique(dropna=False) > 1]
 
 
-def _line(group: pd.DataFrame, judged: pd.DataFrame, text: str) -> dict[str, object]:
+def _line(group: pd.DataFrame, judged: pd.DataFrame, text: str, means: Sequence[str]) -> dict[str, object]:
     first = group.iloc[0]
     return {
         "study": first["study"],
@@ -83,7 +87,7 @@ def _line(group: pd.DataFrame, judged: pd.DataFrame, text: str) -> dict[str, obj
         "seeds": len(group),
         "completed": (group["status"] == "completed").sum(),
         "judged": len(judged),
-        **{name: judged[name].astype(float).mean(skipna=False) for name in MEANS},
+        **{name: judged[name].astype(float).mean(skipna=False) for name in means},
         "val_mota_sd": judged["val_mota"].astype(float).std(skipna=False),
         "device_seconds": group["device_seconds"].sum(skipna=False),
         "status": _status(group["status"]),

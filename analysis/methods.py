@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.leaderboard import marked, varying
-from analysis.seeds import fewer_seeds, judging
+from analysis.seeds import fewer_seeds, judging, mean_over_seeds
 from study.collapse import WEIGHTING_STATUSES
 from study.results import labels
 
@@ -71,6 +71,20 @@ class Method:
     def failed(self) -> int:
         """How many seeds of the chosen configuration did not complete, those ended early (pruned) left aside."""
         return int((~self.chosen["status"].isin(["completed", "pruned"])).sum())
+
+    @property
+    def kind(self) -> str:
+        """Of its weighting."""
+        return str(self.trials["weighting"].iloc[0])
+
+    @property
+    def configurations(self) -> int:
+        """How many were tried."""
+        return int(self.trials["configuration_id"].nunique())
+
+    def mean(self, metric: str) -> float:
+        """Mean of a metric over the judged seeds; NaN if a seed of the chosen configuration did not complete."""
+        return mean_over_seeds(self.judged, metric) if self.complete else math.nan
 
     @property
     def device_seconds(self) -> float:
@@ -177,7 +191,7 @@ def _line(method: Method) -> dict[str, object]:
     line: dict[str, object] = {
         "study": method.study,
         "method": method.name,
-        "configurations": method.trials["configuration_id"].nunique(),
+        "configurations": method.configurations,
         "trials": len(method.trials),
         "device_seconds": method.device_seconds,
         "weighting_status": _statuses(method.trials["weighting_status"]),

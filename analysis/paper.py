@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.formats import MISSING, Table, count, fraction, words
 from analysis.leaderboard import varying
 from analysis.methods import Method
+from analysis.seeds import mean_over_seeds
 from study.results import label
 
 _THEIRS, _OURS_TITLE = "theirs", "ours"
@@ -120,14 +121,14 @@ def tracking_time(methods: Sequence[Method], sequences: pd.DataFrame, ours: str)
     frames = sequences.groupby(["study", "trial_id"])["num_frames"].sum()
     ours_by_name: dict[str, dict[str, float]] = {}
     for kinds, name in ((("equal", "hwf"), "baseline"), (("lwf", "lwf_paper"), "LWF")):
-        complete = [method for method in methods if method.complete and method.trials["weighting"].iloc[0] in kinds]
+        complete = [method for method in methods if method.complete and method.kind in kinds]
         if not complete:
             continue
-        best = max(complete, key=lambda method: method.judged["val_mota"].mean()).judged
+        best = max(complete, key=lambda method: method.mean("val_mota")).judged
         seconds = (best["eval_seconds"] / (best["workers"] * best["devices_per_worker"])).sum()
         counted = frames.reindex(pd.MultiIndex.from_frame(best[["study", "trial_id"]])).sum(skipna=False)
         ours_by_name[name] = {
-            "val_mota": best["val_mota"].mean(skipna=False),
+            "val_mota": mean_over_seeds(best, "val_mota"),
             "our_parameters": float(best["num_parameters"].iloc[0]),
             "our_fps": float(counted / seconds) if seconds > 0 else math.nan,
         }
@@ -182,13 +183,9 @@ def _mean(rows: pd.DataFrame) -> dict[str, float]:
     """Our means over the seeds of one configuration, that with most of them; NaN where one did not complete."""
     rows = rows.drop_duplicates("trial_id")
     rows = max((seeds for _, seeds in rows.groupby("configuration_id", sort=False)), key=len, default=rows)
-    complete = len(rows) > 0 and (rows["status"] == "completed").all()
-    figures = rows[list(_OURS)].astype(float)
-    return {
-        "seeds": len(rows),
-        **{name: figures[name].mean(skipna=False) if complete else math.nan for name in _OURS},
-        **{f"{name}_sd": figures[name].std(skipna=False) if complete else math.nan for name in _OURS},
-    }
+    means = {name: mean_over_seeds(rows, name) for name in _OURS}
+    spreads = {f"{name}_sd": rows[name].std() if not math.isnan(mean) else mean for name, mean in means.items()}
+    return {"seeds": len(rows), **means, **spreads}
 
 
 def _beside(

@@ -6,6 +6,8 @@ import moocore
 import numpy as np
 import pandas as pd
 
+from analysis.leaderboard import IMPORTED
+
 
 def pareto_front(points: pd.DataFrame, *, lower: Sequence[str] = (), higher: Sequence[str] = ()) -> pd.Series:
     """Which points no other point dominates: none is at least as good in everything and better in something.
@@ -24,6 +26,21 @@ def pareto_front(points: pd.DataFrame, *, lower: Sequence[str] = (), higher: Seq
         values, maximise = _objectives(points[known], lower, higher)
         front[known] = moocore.is_nondominated(values, maximise=maximise, keep_weakly=True)
     return front
+
+
+def front_of_methods(table: pd.DataFrame, metric: str) -> pd.Series:
+    """Which methods no cheaper one equals; imported ones are on no front, since their conditions are not known.
+
+    Args:
+        table: what `analysis.methods.methods` gives.
+        metric: a mean in it, larger is better.
+
+    Returns:
+        Booleans, with the index of the table.
+    """
+    own = table[~table["method"].str.endswith(IMPORTED)]
+    front = pareto_front(own, lower=["device_seconds"], higher=[metric])
+    return front.reindex(table.index, fill_value=False)
 
 
 def hypervolume(

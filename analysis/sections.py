@@ -21,7 +21,6 @@ from analysis.figures.tradeoff import cost_vs_metrics
 from analysis.figures.trajectories import loss_weights, task_losses
 from analysis.importance import importance
 from analysis.leaderboard import varying
-from analysis.methods import Method
 from analysis.page import Block, Listing, Paragraph, Section, picture
 from analysis.stability import agreement, correlation, rank_stability
 from analysis.strips import make_strip
@@ -47,7 +46,7 @@ def _name_of(group: Group) -> str:
 
 
 def _verdict(group: Group) -> Section:
-    verdict = judge(group.methods, group.baseline, group.contrasts(), group.metric)
+    verdict = judge(group.methods, group.baseline, group.contrasts, group.metric)
     blocks: list[Block] = [Paragraph(verdict.headline, "lead"), Listing(verdict.sentences)]
     for name, title in (("device_name", "devices"), ("precision", "precisions"), ("workers", "numbers of workers")):
         values = group.own[name].dropna().unique()
@@ -83,7 +82,7 @@ def _cost(group: Group) -> Section:
 
 
 def _head_to_head(group: Group) -> Section | None:
-    contrasts = group.contrasts()
+    contrasts = group.contrasts
     if contrasts is None or group.baseline is None or contrasts.empty:
         return None
     metric = f"{group.split} MOTA"
@@ -103,12 +102,11 @@ def _head_to_head(group: Group) -> Section | None:
 
 def _searches(group: Group) -> Section | None:
     own = [method for method in group.methods if not method.imported]
-    if all(method.trials["configuration_id"].nunique() == 1 for method in own):
+    if all(method.configurations == 1 for method in own):
         return None
     curves = pd.concat([best_over_cost(method).assign(method=method.title) for method in own], ignore_index=True)
     baseline = group.baseline
-    completed = baseline is not None and (baseline.rows["status"] == "completed").all()
-    target = float(baseline.rows["val_mota"].mean(skipna=False)) if baseline is not None and completed else None
+    target = math.nan if baseline is None else baseline.mean("val_mota")
     caption = (
         "Best validation MOTA found by the time that so much was spent. A grid: expected over the order of its points; "
         "a search: as it ran, under the one seed that it chose by, which flatters it; a method with one configuration: "
@@ -144,11 +142,11 @@ def _losses(group: Group) -> Section | None:
 def _landscape(group: Group) -> Section | None:
     blocks: list[Block] = []
     for method in group.methods:
-        if method.imported or method.trials["configuration_id"].nunique() < 4:
+        if method.imported or method.configurations < 4:
             continue
         name = method.title.replace(": ", "_").replace(" ", "_")
         weights = [column for column in method.trials if column.startswith("weighting.loss_weights.")]
-        if method.trials["weighting"].iloc[0] == "hwf" and len(weights) == 3:
+        if method.kind == "hwf" and len(weights) == 3:
             drawn = loss_weight_simplex(method.trials)
             caption = f"{method.title}: validation MOTA over the ratios of three loss weights; total scale is left out."
             blocks.append(picture(f"simplex_{name}", drawn, caption))
@@ -197,7 +195,7 @@ def _beside_the_paper(group: Group) -> Section | None:
         paper.hard_weights(group.own, ours),
         paper.channels(group.own, ours),
         paper.layers(group.own, ours),
-        paper.tracking_time(own, group.evidence.rows("sequences", group.shown[["study", "trial_id"]]), ours),
+        paper.tracking_time(own, group.sequences, ours),
     )
     return Section("Beside the paper's tables", [table for table in made if table is not None])
 
@@ -271,13 +269,9 @@ def _commands(group: Group) -> list[str]:
     complete = [method for method in group.methods if method.complete and not method.imported]
     lines = [f"python -m study.run {study}" for study in studies]
     if complete:
-        best = max(complete, key=_validation)
+        best = max(complete, key=lambda method: method.mean("val_mota"))
         lines.append(f"python -m study.run repro {best.chosen['trial_id'].iloc[0]}")
     return lines
-
-
-def _validation(method: Method) -> float:
-    return float(method.judged["val_mota"].astype(float).mean())
 
 
 def _known(values: pd.Series) -> str:

@@ -1,6 +1,19 @@
-"""Which seeds a configuration's figures are taken from."""
+"""Which seeds a configuration's figures are taken from, and their mean."""
 
+import numpy as np
 import pandas as pd
+
+
+def mean_over_seeds(rows: pd.DataFrame, metric: str) -> float:
+    """Mean of a metric over trials that differ in their seed alone; NaN if one did not complete, or lacks it.
+
+    Args:
+        rows: of `trials`; without any the mean is NaN.
+        metric: column of them.
+    """
+    if rows.empty or not (rows["status"] == "completed").all():
+        return np.nan
+    return float(rows[metric].astype(float).mean(skipna=False))
 
 
 def judging(trials: pd.DataFrame) -> pd.Series:

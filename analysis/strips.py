@@ -33,7 +33,7 @@ def make_strip(group: Group) -> Picture | Paragraph | None:
     kept = [(method, trial_id) for method in group.methods if (trial_id := _kept(group, method)) is not None]
     if not kept:
         return None
-    kept.sort(key=lambda pair: _score(pair[0]), reverse=True)
+    kept.sort(key=lambda pair: pair[0].mean("val_mota"), reverse=True)
     shown = {f"best: {_told(kept[0][0])}": kept[0]}
     if len(kept) > 1:
         shown[f"worst: {_told(kept[-1][0])}"] = kept[-1]
@@ -61,10 +61,6 @@ def _kept(group: Group, method: Method) -> str | None:
     return next(
         (f"{method.study}/{name}" for name in method.judged["trial_id"] if store.has_checkpoint(name, MODEL)), None
     )
-
-
-def _score(method: Method) -> float:
-    return float(method.judged["val_mota"].astype(float).mean())
 
 
 def _told(method: Method) -> str:

@@ -8,9 +8,8 @@ import pandas as pd
 from analysis.contrasts import Baseline
 from analysis.expected_best import at_cost, best_over_cost, cost_to_reach, searches_hard_weights
 from analysis.formats import MISSING, Table, count, fraction, percent, probability, signed
-from analysis.leaderboard import IMPORTED
 from analysis.methods import Method
-from analysis.pareto import pareto_front
+from analysis.pareto import front_of_methods
 
 _METRICS = {"mota": "MOTA", "idf1": "IDF1", "hota": "HOTA"}
 
@@ -23,9 +22,7 @@ def head_to_head(methods: pd.DataFrame, split: str) -> Table:
         split: `test` or `val`, of IDF1 and HOTA; MOTA is shown on both.
     """
     data = methods.copy()
-    own = data[~data["method"].str.endswith(IMPORTED)]
-    front = pareto_front(own, lower=["device_seconds"], higher=[f"{split}_mota"])
-    data["front"] = np.where(data.index.isin(front[front].index), "yes", "")
+    data["front"] = np.where(front_of_methods(data, f"{split}_mota"), "yes", "")
     figures = {"val_mota": "val MOTA"} | {f"{split}_{name}": f"{split} {title}" for name, title in _METRICS.items()}
     columns = {"method": "method", "chosen": "chosen", "trials": "trials", "judged": "seeds"}
     columns |= {"failed": "failed", **figures} if "failed" in data else figures
@@ -82,10 +79,10 @@ def equal_cost(methods: Sequence[Method], baseline: Baseline | None) -> Table | 
     """
     own = [method for method in methods if not method.imported and np.isfinite(method.device_seconds)]
     curves = {method.title: best_over_cost(method) for method in own if searches_hard_weights(method)}
-    target = _score(baseline.rows) if baseline is not None else np.nan
+    target = baseline.mean("val_mota") if baseline is not None else np.nan
     rows = []
     for method in own:
-        mine = _score(method.judged) if method.complete else np.nan
+        mine = method.mean("val_mota")
         for search, curve in curves.items():
             if method.title != search:
                 theirs = at_cost(curve, method.device_seconds)
@@ -209,8 +206,3 @@ def _reached(curve: pd.DataFrame, target: float) -> float:
     """What it costs a search to reach a target; infinite if it never does, NaN without a target."""
     cost = cost_to_reach(curve, target)
     return np.inf if np.isnan(cost) and not np.isnan(target) else cost
-
-
-def _score(rows: pd.DataFrame) -> float:
-    completed = len(rows) > 0 and (rows["status"] == "completed").all()
-    return float(rows["val_mota"].mean(skipna=False)) if completed else np.nan

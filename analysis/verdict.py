@@ -58,7 +58,7 @@ def judge(methods: Sequence[Method], baseline: Baseline | None, contrasts: pd.Da
         return Verdict("Nothing can be said: no method completed under every seed.", tuple(_lost(own)), False)
     if baseline is None or contrasts is None:
         return _without_baseline(own, complete, metric)
-    theirs = _mean(baseline.rows, metric)
+    theirs = baseline.mean(metric)
     if np.isnan(theirs):
         text = f"Nothing can be said: the baseline {baseline.name} did not complete under every seed."
         return Verdict(text, tuple(_lost(own)), False)
@@ -100,10 +100,10 @@ def judge(methods: Sequence[Method], baseline: Baseline | None, contrasts: pd.Da
 
 
 def _without_baseline(own: Sequence[Method], complete: Sequence[Method], metric: str) -> Verdict:
-    best = max(complete, key=lambda method: _or_lowest(_mean(method.judged, metric)))
+    best = max(complete, key=lambda method: _or_lowest(method.mean(metric)))
     headline = (
         "No claim: these rows hold no plain sum of losses to compare with (--baseline names another method). The "
-        f"highest {metric_name(metric)} is {_mean(best.judged, metric):.3f}, of {best.title} {best.settings}".rstrip()
+        f"highest {metric_name(metric)} is {best.mean(metric):.3f}, of {best.title} {best.settings}".rstrip()
         + f", over {len(best.judged)} seed{'s' if len(best.judged) > 1 else ''}."
     )
     sentences = [*_collapsed(own), *_lost(own), *_seeds(own), *_split(metric)]
@@ -163,7 +163,6 @@ def _search(own: Sequence[Method], baseline: Baseline, contrasts: pd.DataFrame, 
     for method in own:
         if not searches_hard_weights(method):
             continue
-        number = method.trials["configuration_id"].nunique()
         line = contrasts[contrasts["method"] == method.title]
         if line.empty:
             continue
@@ -171,7 +170,7 @@ def _search(own: Sequence[Method], baseline: Baseline, contrasts: pd.DataFrame, 
         found = line.iloc[0]
         gain = "no mean" if np.isnan(found["difference"]) else f"{found['difference']:+.3f} {name}"
         lines.append(
-            f"The search for hard weights in {method.study} ({number} configurations {how}) cost "
+            f"The search for hard weights in {method.study} ({method.configurations} configurations {how}) cost "
             f"{method.device_seconds:,.0f} device-seconds, {_times(method.device_seconds, baseline.device_seconds)} "
             f"the baseline's; it chose {method.settings or 'its only setting'}: {gain}."
         )
@@ -248,12 +247,6 @@ def _split(metric: str) -> list[str]:
     if metric.startswith("test"):
         return []
     return ["There are no test figures: these are of the validation split, which also chose the configurations."]
-
-
-def _mean(rows: pd.DataFrame, metric: str) -> float:
-    if rows.empty or not (rows["status"] == "completed").all():
-        return np.nan
-    return float(rows[metric].astype(float).mean(skipna=False))
 
 
 def _or_lowest(value: float) -> float:

@@ -1,5 +1,7 @@
 """What a search has found by the time that so much was spent, beside methods that need one run."""
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -9,13 +11,13 @@ _SHOWN = 0.35
 """Methods further below the best than this are named, and not drawn."""
 
 
-def best_after_budget(curves: pd.DataFrame, target: float | None = None, axes: Axes | None = None) -> Axes:
+def best_after_budget(curves: pd.DataFrame, target: float = math.nan, axes: Axes | None = None) -> Axes:
     """Draw the best validation MOTA of every method over what was spent on it.
 
     Args:
         curves: method, device_seconds, val_mota: rows of `analysis.expected_best.best_over_cost` of several methods. A
             method with a single row is a point.
-        target: validation MOTA that is marked, such as the baseline's.
+        target: validation MOTA that is marked, such as the baseline's; NaN if there is none.
         axes: to draw into.
 
     Returns:
@@ -43,7 +45,7 @@ def best_after_budget(curves: pd.DataFrame, target: float | None = None, axes: A
                 drawstyle="steps-post",
                 label=method,
             )
-        if target is not None:
+        if not math.isnan(target):
             axes.axhline(target, color="black", linestyle="--", linewidth=1)
             axes.annotate("baseline", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize=8, color=GREY)  # fmt: skip

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures.scale import COLOURS, near_range
-from analysis.figures.style import GREY, own_axes, say_nothing, styled
+from analysis.figures.style import GREY, own_axes, own_trials, say_nothing, styled
 from analysis.formats import MISSING, metric_name
 from analysis.leaderboard import leaderboard, varying
 
@@ -75,21 +75,18 @@ def parallel_coordinates(trials: pd.DataFrame, metric: str = "val_mota", axes: A
         more than eight those that the fewest configurations have.
     """
     with styled():
-        if trials.empty:
-            return say_nothing(own_axes(axes), "no trials")
-        own = trials[trials["imported_from"].isna()]
-        if own.empty:
-            return say_nothing(own_axes(axes), "only imported trials")
+        own = own_trials(trials)
+        if isinstance(own, str):
+            return say_nothing(own_axes(axes), own)
         settings = varying(own)
         if not settings:
             return say_nothing(own_axes(axes), "no setting varies between these trials")
-        # The leaderboard ranks by validation MOTA; here it ranks by the metric that is shown.
-        board = leaderboard(own.assign(val_mota=own[metric].astype(float)))
+        board = leaderboard(own, metric)
         lines = own.drop_duplicates("configuration_id").set_index("configuration_id").loc[board["configuration_id"]]
         shown = _most_telling(lines, settings)
         names = _names(settings)
         scales = [_setting_scale(names[name], lines[name]) for name in shown]
-        values = board["val_mota"].where(board["completed"] == board["seeds"]).to_numpy(dtype=float)
+        values = board[metric].where(board["completed"] == board["seeds"]).to_numpy(dtype=float)
         axes = own_axes(axes, min(16.0, 2.2 + 1.5 * (len(scales) + 1)), 5.6)
         metric_scale = _metric_scale(metric_name(metric), values)
         _draw_scales(axes, [*scales, metric_scale])

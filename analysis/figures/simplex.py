@@ -11,7 +11,7 @@ from mpltern.ternary import TernaryAxes
 from numpy.typing import NDArray
 
 from analysis.figures.scale import COLOURS, near_range
-from analysis.figures.style import GREY, new_figure, own_axes, say_nothing, styled
+from analysis.figures.style import GREY, new_figure, own_axes, own_trials, say_nothing, styled
 from analysis.formats import metric_name
 from analysis.leaderboard import leaderboard
 
@@ -41,11 +41,9 @@ def loss_weight_simplex(trials: pd.DataFrame, metric: str = "val_mota", axes: Ax
         ValueError: the axes are of another projection.
     """
     with styled():
-        if trials.empty:
-            return say_nothing(own_axes(axes), "no trials")
-        own = trials[trials["imported_from"].isna()]
-        if own.empty:
-            return say_nothing(own_axes(axes), "only imported trials")
+        own = own_trials(trials)
+        if isinstance(own, str):
+            return say_nothing(own_axes(axes), own)
         weights = _hard_weights(own)
         if weights.empty:
             return say_nothing(own_axes(axes), "no trial has hard loss weights")
@@ -58,11 +56,10 @@ def loss_weight_simplex(trials: pd.DataFrame, metric: str = "val_mota", axes: Ax
         if not isinstance(axes, TernaryAxes):
             raise ValueError(f"axes of projection 'ternary' expected, found {type(axes).__name__}")
         weighted = own[own["configuration_id"].isin(weights.index)]
-        # The leaderboard ranks by validation MOTA; here it ranks by the metric that is shown.
-        board = leaderboard(weighted.assign(val_mota=weighted[metric].astype(float)))
-        _draw(axes, board, weights.loc[board["configuration_id"]], metric_name(metric))
+        board = leaderboard(weighted, metric)
+        _draw(axes, board, weights.loc[board["configuration_id"]], metric)
         _label(axes, list(weights.columns))
-        if notes := _notes(board, weights, len(trials) - len(own)):
+        if notes := _notes(board, metric, weights, len(trials) - len(own)):
             axes.text(0.5, -0.2, notes, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=GREY)
     return axes
 
@@ -83,8 +80,8 @@ def _shares(weights: pd.DataFrame) -> pd.DataFrame:
     return weights.div(weights.sum(axis=1), axis=0)
 
 
-def _draw(axes: TernaryAxes, board: pd.DataFrame, weights: pd.DataFrame, name: str) -> None:
-    shares, values = _shares(weights).to_numpy(), board["val_mota"].to_numpy(dtype=float)
+def _draw(axes: TernaryAxes, board: pd.DataFrame, weights: pd.DataFrame, metric: str) -> None:
+    shares, values = _shares(weights).to_numpy(), board[metric].to_numpy(dtype=float)
     known, stopped = np.isfinite(values), (board["status"] == "pruned").to_numpy()
     complete = known & (board["completed"] == board["seeds"]).to_numpy()
     axes.plot(
@@ -96,7 +93,7 @@ def _draw(axes: TernaryAxes, board: pd.DataFrame, weights: pd.DataFrame, name: s
             *shares[stopped].T, s=14, facecolors="none", edgecolors="0.5", label=f"stopped early ({stopped.sum()})"
         )
     if known.any():
-        scale = _draw_points(axes, shares[known], values[known], name)
+        scale = _draw_points(axes, shares[known], values[known], metric_name(metric))
         if complete.any():
             best = int(complete.argmax())
             told = " ".join(f"{task}={weight:.3g}" for task, weight in weights.iloc[best].items())
@@ -138,12 +135,12 @@ def _label(axes: TernaryAxes, tasks: Sequence[str]) -> None:
     axes.grid(linewidth=0.6, color="0.85")
 
 
-def _notes(board: pd.DataFrame, weights: pd.DataFrame, imported: int) -> str:
+def _notes(board: pd.DataFrame, metric: str, weights: pd.DataFrame, imported: int) -> str:
     """What the points do not show."""
     shares = _shares(weights).round(6)
     hidden = int(shares.loc[board["configuration_id"]].duplicated().sum())
     notes = [
-        "" if board["val_mota"].notna().any() else "no configuration completed",
+        "" if board[metric].notna().any() else "no configuration completed",
         f"equal ratios: {hidden} of the configurations lie below others" if hidden else "",
         f"imported trials, not shown: {imported}" if imported else "",
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -82,6 +83,14 @@ def task_colours(tasks: Sequence[str]) -> dict[str, Colour]:
     """Colours of task losses, in the order of the objective."""
     palette = sns.color_palette("colorblind", max(10, len(tasks)))
     return {task: palette[i] for i, task in enumerate(tasks)}
+
+
+def own_trials(trials: pd.DataFrame) -> pd.DataFrame | str:
+    """Rows of `trials` that were not imported, or why there are none to draw."""
+    if trials.empty:
+        return "no trials"
+    own = trials[trials["imported_from"].isna()]
+    return "only imported trials" if own.empty else own
 
 
 def say_nothing(axes: Axes, text: str) -> Axes:

@@ -10,8 +10,7 @@ from scipy import stats
 
 from analysis.figures.scale import near_range
 from analysis.figures.style import GREY, method_looks, new_figure, say_nothing, styled
-from analysis.leaderboard import IMPORTED
-from analysis.pareto import pareto_front
+from analysis.pareto import front_of_methods
 
 _PANELS = {"mota": "MOTA", "idf1": "IDF1", "hota": "HOTA"}
 
@@ -72,8 +71,7 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, column: str, looks: dict) -> No
         told = "\n".join(f"{line['method']} {line[column]:.2f}" for _, line in far.iterrows())
         text = axes.text(0.02, 0.015, told, transform=axes.transAxes, fontsize=7, color=GREY)
         text.set_in_layout(False)
-    own = table[~table["method"].str.endswith(IMPORTED)]
-    front = own[pareto_front(own, lower=["device_seconds"], higher=[column])].sort_values("device_seconds")
+    front = table[front_of_methods(table, column)].sort_values("device_seconds")
     axes.step(front["device_seconds"], front[column], where="post", color="black", linewidth=1, zorder=1)
     _label(axes, front, column)
     costs = table["device_seconds"]

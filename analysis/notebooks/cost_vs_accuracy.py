@@ -48,7 +48,7 @@ front[["method", "chosen", "test_mota", "device_seconds"]].round(3)
 # The differences to the plain sum of losses under the same seeds. With three seeds little can be claimed.
 
 # %%
-contrasts = group.contrasts()
+contrasts = group.contrasts
 differences(contrasts, group.baseline.name, "test MOTA").get_figure()
 
 # %%

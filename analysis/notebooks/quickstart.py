@@ -43,7 +43,7 @@ arrow.schema.field("device_seconds").metadata
 
 # %%
 (group,) = read_evidence(RESULTS).groups()
-verdict = judge(group.methods, group.baseline, group.contrasts(), group.metric)
+verdict = judge(group.methods, group.baseline, group.contrasts, group.metric)
 print(verdict.headline, *verdict.sentences, sep="\n- ")
 
 # %% [markdown]

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -78,10 +78,10 @@ def last_word() -> Iterator[None]:
     def look() -> None:
         seen: dict[psutil.Process, str] = {}
         while not over.wait(_LOOK_SECONDS):
-            name = lost_process() or _lost_child(seen)
+            name = lost_process() if ray.is_initialized() else _lost_child(seen)
             if name is not None and not over.wait(_GRACE_SECONDS):
                 print(f"error: {_told(name)}; {KEPT}", file=sys.stderr, flush=True)
-                end_processes(_rays_children())
+                end_processes()
                 os._exit(1)
 
     watch = threading.Thread(target=look, name="last word", daemon=True)
@@ -120,13 +120,10 @@ def _rays_children() -> list[psutil.Process]:
     return found
 
 
-def end_processes(more: Iterable[psutil.Process] = ()) -> None:
-    """Kill what is left of Ray on this machine, and more; an orderly end would wait for what is gone."""
-    left: list[psutil.Process] = []
-    for number in {
-        *(started.process.pid for started in itertools.chain(*_processes().values())),
-        *(p.pid for p in more),
-    }:
+def end_processes() -> None:
+    """Kill what is left of Ray on this machine; an orderly end would wait for what is gone."""
+    left = _rays_children()
+    for number in {started.process.pid for started in itertools.chain(*_processes().values())}:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(number)
             left += [process, *process.children(recursive=True)]

@@ -135,7 +135,7 @@ def test_a_trial_that_ran_in_two_studies_counts_once_in_each(tmp_path):
         rows = pd.DataFrame(sequence_rows(single, [[50, 40]])).drop(columns="trial_id").to_dict("records")
         store[row["study"]].write_rows("sequences", row["trial_id"], rows)
     (group,) = read_evidence(tmp_path).groups()
-    table = group.contrasts().set_index("method")
+    table = group.contrasts.set_index("method")
     assert table.loc["two: famo", "sequences"] == 2
     assert table["evidence"].value_counts().to_dict() == {"better": 1, "identical": 1}
     assert len(group.rows("sequences")) == 15 * 2

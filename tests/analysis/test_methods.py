@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 from example_rows import make_row, make_trial
+from outcomes import write_outcomes
 
 from analysis.methods import COLUMNS, methods
 from study.results import ResultStore, load
-from study.rows import flatten
 from study.weighting import equal, famo, gradnorm, hwf, hwf_schedule, lwf
 
 
@@ -14,22 +14,7 @@ from study.weighting import equal, famo, gradnorm, hwf, hwf_schedule, lwf
 def load_rows(tmp_path):
     """Writes rows of (weighting, [val MOTA of each seed, or a status]) and loads them."""
 
-    def write_and_load(*outcomes, **values):
-        store = ResultStore(tmp_path, "example")
-        trials = [
-            (make_trial({"weighting": config}, seed=seed), outcome)
-            for config, seeds in outcomes
-            for seed, outcome in enumerate(seeds)
-        ]
-        varying = sorted({key for trial, _ in trials for key in flatten(trial.configuration.resolved())})
-        varying = [key for key in varying if key.startswith("weighting.")]
-        for trial, outcome in trials:
-            mota = None if isinstance(outcome, str) else outcome
-            status = {"status": outcome} if mota is None else {}
-            store.write_trial(make_row(trial, mota, **{"varying": varying} | status | values))
-        return load(tmp_path)
-
-    return write_and_load
+    return lambda *outcomes, **values: write_outcomes(tmp_path, outcomes, test_offset=None, **values)
 
 
 def test_a_search_is_charged_for_all_its_trials_and_shows_what_it_chose(load_rows):

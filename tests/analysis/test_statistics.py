@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from interval_coverage import DISTRIBUTIONS, crossed
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
@@ -72,13 +73,6 @@ def test_the_bootstrap_is_repeatable_and_does_not_depend_on_the_order_of_sequenc
     assert bootstrap_interval(values, 0.8).high < first.high
 
 
-DISTRIBUTIONS = {
-    "normal": lambda draws, n: draws.normal(size=n),
-    "heavy tails": lambda draws, n: draws.standard_t(5, size=n),
-    "skewed": lambda draws, n: draws.gamma(4, 0.5, n) - 2,
-}
-
-
 @pytest.mark.parametrize("interval", [t_interval, bootstrap_interval])
 @pytest.mark.parametrize("n", [5, 10])
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -95,9 +89,7 @@ def test_intervals_over_seeds_and_sequences_hold_the_true_mean_as_often_as_they_
     """Spreads of seeds, of sequences and of what is left; eight sequences."""
     held = []
     for _ in range(600):
-        sizes = ((n, 1), (1, 8), (n, 8))
-        table = sum(spread * draws.normal(size=size) for spread, size in zip(spreads, sizes, strict=True))
-        found = bootstrap_interval(table, samples=1000)
+        found = bootstrap_interval(crossed(draws, n, spreads), samples=1000)
         held.append(found.low <= 0 <= found.high)
     assert 0.92 <= np.mean(held) <= 0.97
 

@@ -19,7 +19,7 @@ def contrasts(tmp_path):
         ],
     )
     (group,) = read_evidence(tmp_path).groups()
-    return group.contrasts()
+    return group.contrasts
 
 
 def test_each_method_has_a_line_with_what_is_known_of_it(contrasts):

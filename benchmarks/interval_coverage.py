@@ -1,4 +1,6 @@
-"""`python benchmarks/coverage.py`: how often the intervals of `analysis.statistics` hold the true mean, by simulation.
+"""How often the intervals of `analysis.statistics` hold the true mean, by simulation.
+
+    python benchmarks/interval_coverage.py
 
 Nominal 95 %; target: 92 to 97 % with five and with ten seeds. Seeds alone: normal values, Student's t with five degrees
 of freedom (heavy tails), a shifted gamma of shape four (skew). Seeds and sequences: normal effects of both, and what is
