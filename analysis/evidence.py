@@ -13,8 +13,9 @@ from analysis.methods import Method, find_methods, methods
 from study.claim import is_running, read_claim
 from study.errors import UserError
 from study.files import open_folder
+from study.progress import ended_trials, resumable
 from study.results import ResultStore, load, stored_studies, table_folders
-from study.schema import DONE, SCHEMAS, Table
+from study.schema import SCHEMAS, Table
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Unfinished:
         study: its name.
         running: whether it runs now.
         done: trials that ended for good.
+        paused: trials that early stopping ended, and that may go on.
         total: trials of its plan; None if its driver left no word.
     """
 
     study: str
     running: bool
     done: int
+    paused: int
     total: int | None
 
 
@@ -212,11 +215,13 @@ def _unfinished(address: str | Path, study: str, trials: pd.DataFrame) -> Unfini
     store = store_of(address, study)
     own = trials[trials["imported_from"].isna()]
     own = own[own["data_hash"] == own.loc[own["ended_at"].idxmax(), "data_hash"]] if len(own) else own
-    done = int(own["status"].isin(DONE).sum())
+    rows = own[["trial_id", "seed", "status", "suggested"]].to_dict("records")
+    paused = resumable(rows, store)
+    done = len(ended_trials(rows, paused))
     claim, running = read_claim(store), is_running(store)
     total = claim["total"] if isinstance(claim.get("total"), int) else None
-    broken_off = (own["status"] == "interrupted").any() or (total is not None and done < total)
-    return Unfinished(study, running, done, total) if running or broken_off else None
+    broken_off = paused or (own["status"] == "interrupted").any() or (total is not None and done < total)
+    return Unfinished(study, running, done, len(paused), total) if running or broken_off else None
 
 
 def store_of(address: str | Path, study: str) -> ResultStore:

@@ -127,7 +127,8 @@ def searches_hard_weights(method: Method) -> bool:
 def best_over_cost(method: Method, points: int = 100) -> pd.DataFrame:
     """The curve of a method: its best validation MOTA over what was spent.
 
-    For a search as it ran: the best so far after each trial. For points of a grid the expectation over their order.
+    For a search, and for a grid with early stopping, as it ran: the best so far after each trial; what stopped one
+    trial were the figures of those before it. For other points of a grid the expectation over their order.
 
     Returns:
         device_seconds, val_mota (NaN where nothing may have been found yet), in rising order; empty if a cost is
@@ -137,7 +138,7 @@ def best_over_cost(method: Method, points: int = 100) -> pd.DataFrame:
     if tried["device_seconds"].isna().any() or tried.empty:
         return pd.DataFrame({"device_seconds": [], "val_mota": []}, dtype=float)
     costs = tried["device_seconds"].to_numpy()
-    if is_search(method):
+    if is_search(method) or (method.trials["status"] == "pruned").any():
         return pd.DataFrame({"device_seconds": np.cumsum(costs), "val_mota": tried["score"].cummax().ffill()})
     budgets = np.linspace(costs.min(), costs.sum(), points if len(costs) > 1 else 1)
     return pd.DataFrame({"device_seconds": budgets, "val_mota": expected_best_after(tried["score"], costs, budgets)})

@@ -90,7 +90,8 @@ def write_parts(folder: str | Path, sections: Sequence[Section]) -> None:
 def _partial(state: Unfinished) -> str:
     of = f" of {state.total}" if state.total is not None else ""
     now = "runs now" if state.running else "is not finished, and does not run"
-    return f"Partial: the study {state.study} {now}; {state.done}{of} trials are done, and what follows may change."
+    trials = f"{state.done}{of} trials are done" + (f", {state.paused} paused" if state.paused else "")
+    return f"Partial: the study {state.study} {now}; {trials}, and what follows may change."
 
 
 def _footer(evidence: Evidence) -> str:

@@ -108,9 +108,9 @@ def _searches(group: Group) -> Section | None:
     baseline = group.baseline
     target = math.nan if baseline is None else baseline.mean("val_mota")
     caption = (
-        "Best validation MOTA found by the time that so much was spent. A grid: expected over the order of its points; "
-        "a search: as it ran, under the one seed that it chose by, which flatters it; a method with one configuration: "
-        "a point, at the cost of its seeds."
+        "Best validation MOTA found by the time that so much was spent. A grid: expected over the order of its points, "
+        "or, with early stopping, as it ran; a search: as it ran, under the one seed that it chose by, which flatters "
+        "it; a method with one configuration: a point, at the cost of its seeds."
     )
     blocks: list[Block] = [picture("best_after_budget", best_after_budget(curves, target), caption)]
     at_equal_cost = tables.equal_cost(own, baseline)

@@ -96,9 +96,9 @@ def equal_cost(methods: Sequence[Method], baseline: Baseline | None) -> Table | 
     return Table(
         name="equal_cost",
         caption="At equal cost: validation MOTA of a method, and the best that a search had found by then (a grid: "
-        "expected over the order of its points; a search: as it ran, under the seed it chose by, which flatters it). "
-        "Empty: the search had found nothing yet. Cost to reach: what the search spends until its best is at the "
-        "method's, or the baseline's.",
+        "expected over the order of its points, or, with early stopping, as it ran; a search: as it ran, under the "
+        "seed it chose by, which flatters it). Empty: the search had found nothing yet. Cost to reach: what the search "
+        "spends until its best is at the method's, or the baseline's.",
         data=data,
         columns={
             **{"method": "method", "device_seconds": "device-seconds", "val_mota": "val MOTA", "search": "search"},

@@ -102,7 +102,7 @@ def judge(methods: Sequence[Method], baseline: Baseline | None, contrasts: pd.Da
 def _without_baseline(own: Sequence[Method], complete: Sequence[Method], metric: str) -> Verdict:
     best = max(complete, key=lambda method: _or_lowest(method.mean(metric)))
     headline = (
-        "No claim: these rows hold no plain sum of losses to compare with (--baseline names another method). The "
+        "No claim: these rows hold no plain sum of losses that ran its course (--baseline names another method). The "
         f"highest {metric_name(metric)} is {best.mean(metric):.3f}, of {best.title} {best.settings}".rstrip()
         + f", over {len(best.judged)} seed{'s' if len(best.judged) > 1 else ''}."
     )

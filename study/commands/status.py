@@ -9,8 +9,9 @@ from study.claim import is_running, read_claim
 from study.duration import show_duration
 from study.errors import CommandParser, UserError, nearest
 from study.files import open_folder
+from study.progress import ended_trials, resumable
 from study.results import ResultStore, cost, flatten, label
-from study.schema import DONE, STATUSES
+from study.schema import STATUSES
 from study.search.metrics import is_figure
 
 
@@ -38,7 +39,8 @@ def describe(store: ResultStore) -> list[str]:
     """How far a study is, a line a fact; from its rows, its ledger and the word of its driver."""
     claim, running = read_claim(store), is_running(store)
     rows, ledger = [row for row in store.trials() if row["imported_from"] is None], store.ledger()
-    lines = [_driver(store, claim, running), _trials(claim, rows, ledger, running), _spent(claim, ledger)]
+    paused = resumable(rows, store)
+    lines = [_driver(store, claim, running), _trials(claim, rows, paused, ledger, running), _spent(claim, ledger)]
     if running and isinstance(now := claim.get("now"), dict) and "eta" in now:
         lines.append(f"ETA: {now['eta']}")
     # One that was stopped is told only while there is no other: its figure is not that of a whole training.
@@ -64,15 +66,23 @@ def _driver(store: ResultStore, claim: dict[str, Any], running: bool) -> str:
     return f"{store.study}: runs since {started}, process {claim.get('pid', '?')} on {claim.get('hostname', '?')}"
 
 
-def _trials(claim: dict[str, Any], rows: list[dict[str, Any]], ledger: list[dict[str, Any]], running: bool) -> str:
+def _trials(
+    claim: dict[str, Any],
+    rows: list[dict[str, Any]],
+    paused: frozenset[str],
+    ledger: list[dict[str, Any]],
+    running: bool,
+) -> str:
     seen = Counter(row["status"] for row in rows)
     counts: dict[str, int] = {status: seen[status] for status in STATUSES}
     under_way = {entry["trial_id"] for entry in ledger if entry["status"] == "running" and entry["kind"] == "attempt"}
     counts["running" if running else "broken off"] = len(under_way)
+    counts["pruned"] -= len(paused)
+    counts["paused"] = len(paused - under_way)
     counts["interrupted"] -= sum(row["trial_id"] in under_way for row in rows if row["status"] == "interrupted")
     of = f" of {claim['total']}" if isinstance(claim.get("total"), int) else ""
     parts = ", ".join(f"{count} {status}" for status, count in counts.items() if count > 0)
-    return f"trials: {sum(row['status'] in DONE for row in rows)}{of} done" + (f" ({parts})" if parts else "")
+    return f"trials: {len(ended_trials(rows, paused))}{of} done" + (f" ({parts})" if parts else "")
 
 
 def _spent(claim: dict[str, Any], ledger: list[dict[str, Any]]) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 from study.config import Study
 from study.events import Trial
-from study.results import LAST, ResultStore
+from study.progress import resumable
+from study.results import ResultStore
 from study.search.metrics import better, is_figure
 from study.search.proposer import Outcome, Proposer
 from study.search_config import ASHA, Population
@@ -27,12 +28,12 @@ def paused_trials(study: Study, rows: Iterable[Mapping[str, Any]], store: Result
     all of them: they have not run their course.
     """
     stopping = study.early_stopping
-    pruned = (row["trial_id"] for row in rows if row["status"] == "pruned")
     if stopping is None:
+        pruned = (row["trial_id"] for row in rows if row["status"] == "pruned")
         return frozenset() if isinstance(study.search, Population) else frozenset(pruned)
     if not (isinstance(stopping, ASHA) and stopping.promote):
         return frozenset()
-    return frozenset(trial_id for trial_id in pruned if store.has_checkpoint(trial_id, LAST))
+    return resumable(rows, store)
 
 
 def standing(rows: Iterable[Mapping[str, Any]], paused: Collection[str]) -> list[dict[str, Any]]:

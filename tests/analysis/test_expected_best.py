@@ -84,13 +84,14 @@ def test_drawn_orders_are_near_to_all_orders():
 
 @pytest.fixture
 def make_method(tmp_path):
-    """A method of these (loss weight of cls, seed, val MOTA or None, cost, suggested?), ended in that order."""
+    """A method of these (loss weight of cls, seed, val MOTA, status or None, cost, suggested?), ended in that order."""
 
     def make(*trials):
         store = ResultStore(tmp_path, "example")
         for minute, (cls, seed, mota, cost, suggested) in enumerate(trials):
             trial = make_trial({"weighting.loss_weights": {"cls": cls}}, seed=seed)
-            row = make_row(trial, mota, device_seconds=cost)
+            status = {"status": mota} if isinstance(mota, str) else {}
+            row = make_row(trial, None if status else mota, device_seconds=cost, **status)
             row["ended_at"] = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
             store.write_trial(row | ({"suggested": f'{{"cls": {cls}}}'} if suggested else {}))
         (method,) = find_methods(load(tmp_path))
@@ -115,6 +116,14 @@ def test_a_grid_is_a_unit_for_each_configuration_with_all_its_seeds(make_method)
     assert curve["device_seconds"].iloc[-1] == pytest.approx(550)
     assert cost_to_reach(curve, 0.55) == pytest.approx(550, rel=0.02)
     assert np.isnan(cost_to_reach(curve, 0.56))
+
+
+def test_a_grid_with_early_stopping_is_the_best_so_far_as_well(make_method):
+    """Another order would have stopped other trials."""
+    method = make_method((1.0, 0, 0.5, 100.0, False), (2.0, 0, "pruned", 150.0, False), (3.0, 0, 0.7, 100.0, False))
+    curve = best_over_cost(method)
+    assert curve["device_seconds"].tolist() == [100, 250, 350]
+    assert curve["val_mota"].tolist() == [0.5, 0.5, 0.7]
 
 
 def test_a_search_is_the_best_so_far_in_the_order_in_which_it_ran(make_method):

@@ -11,7 +11,7 @@ from outcomes import write_outcomes
 from analysis.evidence import read_evidence
 from analysis.report import main
 from study.claim import claimed
-from study.results import ResultStore
+from study.results import LAST, ResultStore
 from study.weighting import equal, famo, hwf, lwf
 
 ROWS = Path(__file__).parents[2] / "benchmarks" / "rows"
@@ -85,6 +85,15 @@ def test_a_study_that_runs_is_called_partial(report, tmp_path):
     driver = tmp_path / "results" / "example" / "driver.json"
     driver.write_text(json.dumps(json.loads(driver.read_text()) | {"total": 6}))
     assert "Partial" not in report(tmp_path / "results")[3]
+
+
+def test_a_study_with_paused_trials_is_partial(report, tmp_path):
+    trials = write_outcomes(tmp_path / "results", [PLAIN, (famo.Config(), [0.6, 0.6, "pruned"])])
+    assert "Partial" not in report(tmp_path / "results")[3]
+    paused = trials.loc[trials["status"] == "pruned", "trial_id"].item()
+    ResultStore(tmp_path / "results", "example").write_checkpoint(paused, LAST, b"weights")
+    page = report(tmp_path / "results")[3]
+    assert "Partial: the study example is not finished, and does not run; 5 trials are done, 1 paused, and" in page
 
 
 def test_several_studies_are_compared_where_conditions_are_equal_and_kept_apart_where_not(report, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from example_rows import make_entry, make_row, make_trial
 
 from study.claim import NAME, claimed
-from study.results import ResultStore
+from study.results import LAST, ResultStore
 from study.run import main
 
 
@@ -84,6 +84,27 @@ def test_a_study_that_runs_shows_its_driver_its_eta_and_its_budget(store, status
     driver, trials, *_ = status()
     assert driver == "example: is not running"
     assert trials == "trials: 3 of 16 done (2 completed, 1 pruned, 1 failed, 2 broken off)"
+
+
+def test_paused_trials_are_not_done(store, status):
+    """Their rows say `pruned`, but their checkpoints are there for them to go on."""
+    fill(store)
+    store.write_checkpoint(trial(2).trial_id, LAST, b"weights")
+    assert status()[1] == "trials: 2 done (2 completed, 1 failed, 1 interrupted, 1 paused)"
+
+
+def test_a_population_goes_on_without_members_that_failed(store, status):
+    """Under the seed that it searches with; what it chose runs again under others."""
+    for cls, seed, values in (
+        (0.5, 0, {}),
+        (1, 0, {"status": "failed"}),
+        (2, 0, {"status": "interrupted"}),
+        (0.5, 1, {"status": "oom"}),
+    ):
+        suggested = {"generation": 1, "member": cls}
+        row = make_row(trial(cls, seed), None if values else 0.5, **values)
+        store.write_trial(row | {"suggested": json.dumps(suggested)})
+    assert status()[1] == "trials: 2 done (1 completed, 1 failed, 1 oom, 1 interrupted)"
 
 
 def test_a_driver_that_was_killed(store, status):
