@@ -175,8 +175,11 @@ def label(settings: Mapping[str, Any], varying: Sequence[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a few signs; of a long one, such as a schedule of loss weights, how it begins and how it ends."""
+    """A value in a few signs; of a long one how it begins and how it ends, of a schedule how it ends."""
     if isinstance(value, float):
         return f"{value:g}"
     text = _DIGITS.sub(lambda number: f"{float(number[0]):.3g}", str(value))
+    if len(text) > _LONG and text.startswith("[{"):
+        stages = json.loads(text)
+        return f"{len(stages)}, last {' '.join(f'{task}={weight:g}' for task, weight in stages[-1].items())}"
     return text if len(text) <= _LONG else f"{text[: _LONG // 3]}...{text[3 - 2 * _LONG // 3 :]}"

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.scale import near_range
 from analysis.figures.style import Colour, styled
 from analysis.leaderboard import IMPORTED, leaderboard
 from analysis.seeds import judging
@@ -37,7 +38,7 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     A point is a configuration: its mean over the seeds that judge it (`analysis.seeds.judging`), at the mean cost of
     one trial, with bars for their range, and dots for all single seeds. A star is a search: the configuration that it
     chose (first in the leaderboard), at the cost of all the search's trials, failed ones too; for that is what finding
-    it took.
+    it took. Outliers (`near_range`) are told in words at the bottom.
 
     Args:
         trials: rows of `trials` of one study, as `study.results.load` gives them. Imported ones are kinds of their own;
@@ -100,6 +101,22 @@ def _draw_panel(axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: s
         axes.set_xlim(0, largest * 1.12 or 1)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.margins(y=0.15)
+    if len(completed):
+        _leave_out_far(axes, completed[metric].astype(float))
+
+
+def _leave_out_far(axes: Axes, values: pd.Series) -> None:
+    """End the axis above outliers, and tell them in words."""
+    low, high = near_range(values)
+    far = values[values < low]
+    if len(far):
+        margin = 0.15 * max(high - low, 0.05)
+        axes.set_ylim(low - margin, high + margin)
+        told = f"below: {len(far)} of {len(values)} completed trials, down to {far.min():.2f}"
+        axes.annotate(
+            told, (0.01, 0), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points", fontsize=8,
+            color="0.35", bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
 
 
 def _draw_search(
@@ -138,7 +155,7 @@ def _number(figure: Figure, axes: Axes, trials: pd.DataFrame, board: pd.DataFram
     cost = trials[trials["judging"]].groupby("configuration_id")["device_seconds"].mean()
     points = {
         rank: (cost[line["configuration_id"]], line[metric])
-        for rank, line in board[board[metric].notna()].head(_NUMBERED).iterrows()
+        for rank, line in board[board[metric] >= axes.get_ylim()[0]].head(_NUMBERED).iterrows()
     }
     places = {rank: axes.transData.transform(point) / (figure.dpi / 72) for rank, point in points.items()}
     floor = axes.get_window_extent().y0 / (figure.dpi / 72) + _GAP

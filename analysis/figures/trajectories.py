@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from analysis.figures.style import GREY, new_figure, say_nothing, styled, task_colours
 
@@ -18,6 +18,9 @@ _FINEST = 1e-4
 
 _MOST = 0.995
 """Share of the values that a panel has room for at least: single steps may be orders of magnitude off."""
+
+_FEW_DECADES = 100.0
+"""Ratio of the ends of an axis below which it has ticks within the decades, too."""
 
 
 def loss_weights(steps: pd.DataFrame, collapses: pd.DataFrame | None = None) -> Figure:
@@ -87,7 +90,10 @@ def _give_room(axes: Axes, values: pd.Series) -> None:
     if (values == 0).any():
         low = _FINEST
     middle, half = math.sqrt(low * high), max(math.sqrt(high / low) * 1.4, 10**0.75)
-    axes.set_ylim(min(middle / half, _FINEST / 1.5 if low == _FINEST else math.inf), middle * half)
+    bottom, top = min(middle / half, _FINEST / 1.5 if low == _FINEST else math.inf), middle * half
+    axes.set_ylim(bottom, top)
+    if top / bottom < _FEW_DECADES:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
 def _mark(axes: Axes, method: str, collapses: pd.DataFrame | None) -> None:

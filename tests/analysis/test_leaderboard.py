@@ -99,5 +99,5 @@ def test_schedules_of_a_population_have_short_names(tmp_path):
         store.write_trial(make_row(trial, 0.5 + 0.1 * i, varying=("weighting.stages",)))
     names = leaderboard(load(tmp_path))["configuration"].tolist()
     assert len(set(names)) == 3
-    assert names[0] == 'stages=[{"cls": 2.12, "reg"...ls": 2.12, "reg": 1.2, "reid": 1.68}]'
+    assert names[0] == "stages=4, last cls=2.12 reg=1.2 reid=1.68"
     assert max(map(len, names)) <= 70

@@ -38,6 +38,14 @@ def test_a_point_a_configuration_and_a_star_at_the_cost_of_the_whole_search(tria
     assert "MOTA 0.705 ± 0.007, IDF1 0.655" in texts(key)
 
 
+def test_a_collapsed_run_does_not_flatten_the_others(trials):
+    trials.loc[0, "val_mota"] = -2.8
+    mota, idf1, _ = cost_vs_accuracy(trials).axes
+    assert mota.get_ylim()[0] > 0.4
+    assert "below: 1 of 6 completed trials, down to -2.80" in texts(mota)
+    assert not [text for text in texts(idf1) if text.startswith("below")]
+
+
 def test_failed_trials_are_paid_for_and_named(trials):
     trials.loc[trials["seed"] == 1, "status"] = "failed"
     mota, _, key = (figure := cost_vs_accuracy(trials)).axes
