@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -18,6 +19,9 @@ from study.schema import SCHEMAS, TABLES, Table, setting_column
 
 _OF_ONE_TRIAL = re.compile(r"[0-9a-f]{16}(-[0-9]+)?\.parquet")
 """Names of files that hold the rows of one trial; in a kept study one file may hold those of all."""
+
+_AT_A_TIME = 4
+"""Files that are opened at once."""
 
 
 def stored_studies(root: str | Path) -> list[str]:
@@ -64,11 +68,12 @@ def load(
         for name in folder.names(".parquet")
         if trial_ids is None or not _OF_ONE_TRIAL.fullmatch(name) or name[:16] in trial_ids
     ]
+    # Small files, maybe far away: what takes the time is to wait for them.
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        parts = list(pool.map(lambda file: _read(root, file, table, rows=table == "trials"), files))
     if table == "trials":
-        dataset = ds.dataset(_with_settings([_read(root, file, table) for file in files]))
+        dataset = ds.dataset(_with_settings([part for part in parts if part is not None]))
     else:
-        for file in files:
-            _read(root, file, table, rows=False)
         dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
     if trial_ids is not None:
         dataset = dataset.filter(ds.field("trial_id").isin(pa.array(sorted(trial_ids), pa.string())))

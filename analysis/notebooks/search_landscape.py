@@ -11,8 +11,8 @@
 # %% [markdown]
 # # The landscape that a search moves in
 #
-# The six hard weightings of the LWF paper's table I, three seeds each, as `head_to_head` ran them. With the rows of a
-# search (`results/hwf_simplex`) the same cells show what it suggested, and what was ended early.
+# Two searches over hard loss weights on drawn sequences: `hwf_random` trains 16 configurations to the end,
+# `hwf_simplex` is TPE over their ratios with early stopping (ASHA). Each runs what it chose again under two more seeds.
 
 # %%
 # %matplotlib inline
@@ -20,6 +20,7 @@
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from analysis.evidence import read_evidence
 from analysis.expected_best import best_over_cost, search_trials
@@ -28,32 +29,51 @@ from analysis.figures.parallel import parallel_coordinates
 from analysis.figures.simplex import loss_weight_simplex
 from analysis.importance import importance
 
-RESULTS = Path("../../benchmarks/rows/head_to_head")
-(group,) = read_evidence(RESULTS).groups()
-method = next(method for method in group.methods if method.title == "hwf")
-print(f"{len(method.trials)} trials:", method.trials["status"].value_counts().to_dict())
-print(f"chosen: {method.settings}, {method.device_seconds:,.0f} device-seconds for the whole search")
+RESULTS = Path("../../benchmarks/rows")
 
-# %%
-loss_weight_simplex(method.trials).get_figure()
 
-# %% [markdown]
-# Every configuration, its settings and its validation MOTA. Trials that ended early would be drawn as such.
+def method_of(study):
+    (group,) = read_evidence(RESULTS, [study]).groups()
+    (method,) = group.methods
+    print(f"{study}: {len(method.trials)} trials:", method.trials["status"].value_counts().to_dict())
+    print(f"chosen: {method.settings}, {method.device_seconds:,.0f} device-seconds for the whole search")
+    return method
 
-# %%
-parallel_coordinates(method.trials).get_figure()
 
-# %%
-best_after_budget(best_over_cost(method).assign(method=method.title)).get_figure()
+everywhere, halved = method_of("hwf_random"), method_of("hwf_simplex")
 
 # %% [markdown]
-# Which ratio decides? With fewer than ten completed configurations nothing is said.
+# Where in the triangle of ratios did they look, and what did they find? Trials that were stopped early have no figure
+# that could be compared, and are drawn as rings.
 
 # %%
-importance(method)
+loss_weight_simplex(everywhere.trials).get_figure()
 
 # %%
-search_trials(method)[["configuration_id", "score", "device_seconds"]].round(3).head()
+loss_weight_simplex(halved.trials).get_figure()
+
+# %% [markdown]
+# Every configuration of the random search: raw loss weights, and validation MOTA.
+
+# %%
+parallel_coordinates(everywhere.trials).get_figure()
+
+# %% [markdown]
+# Which loss weight decides? fANOVA says what explains the variance, PED-ANOVA what tells the best tenth from the rest.
+# With fewer than ten completed configurations nothing is said; of a search with early stopping there are rarely more.
+
+# %%
+importance(everywhere)
+
+# %% [markdown]
+# What was found by the time that so much was spent?
+
+# %%
+curves = [best_over_cost(method).assign(method=name) for name, method in (("random", everywhere), ("TPE", halved))]
+best_after_budget(pd.concat(curves)).get_figure()
+
+# %%
+search_trials(everywhere)[["configuration_id", "score", "device_seconds"]].round(3).head()
 
 # %% [markdown]
 # How far did the trials get, and what did that cost?
@@ -61,8 +81,9 @@ search_trials(method)[["configuration_id", "score", "device_seconds"]].round(3).
 # %%
 duckdb.sql(
     f"""
-    select status, epochs, count(*) as trials, round(sum(device_seconds)) as cost, round(max(val_mota), 3) as best
-    from read_parquet('{RESULTS}/**/trials/*.parquet', union_by_name = true)
-    where weighting = 'hwf' group by status, epochs order by epochs
+    select study, status, epochs, count(*) as trials,
+        round(sum(device_seconds)) as cost, round(max(val_mota), 3) as best
+    from read_parquet('{RESULTS}/hwf_*/trials/*.parquet', union_by_name = true)
+    group by study, status, epochs order by study, epochs
     """
 ).df()
