@@ -90,8 +90,9 @@ def _draw(axes: TernaryAxes, board: pd.DataFrame, weights: pd.DataFrame, metric:
     )  # fmt: skip
     if stopped.any():
         axes.scatter(
-            *shares[stopped].T, s=14, facecolors="none", edgecolors="0.5", label=f"stopped early ({stopped.sum()})"
-        )
+            *shares[stopped].T, s=14, facecolors="none", edgecolors="0.5", clip_on=False,
+            label=f"stopped early ({stopped.sum()})",
+        )  # fmt: skip
     if known.any():
         scale = _draw_points(axes, shares[known], values[known], metric_name(metric))
         if complete.any():
@@ -101,12 +102,12 @@ def _draw(axes: TernaryAxes, board: pd.DataFrame, weights: pd.DataFrame, metric:
             under = "1 seed" if seeds == 1 else f"{seeds} seeds"
             axes.scatter(
                 *shares[[best]].T, marker="*", s=420, c=values[[best]], cmap=COLOURS, norm=scale, edgecolors="black",
-                linewidths=1.2, zorder=4, label=f"best under {under}: {values[best]:.3f}\n{told}",
+                linewidths=1.2, clip_on=False, zorder=4, label=f"best under {under}: {values[best]:.3f}\n{told}",
             )  # fmt: skip
     lost = ~stopped & ~complete
     if lost.any():
         axes.scatter(
-            *shares[lost].T, marker="x", c="black", s=32, linewidths=1.3, zorder=5,
+            *shares[lost].T, marker="x", c="black", s=32, clip_on=False, linewidths=1.3, zorder=5,
             label=f"a seed failed,\nor has no figure ({lost.sum()})",
         )  # fmt: skip
     axes.legend(loc="upper left", bbox_to_anchor=(-0.28, 0.99), frameon=False, fontsize=9, labelspacing=0.9)
@@ -118,7 +119,7 @@ def _draw_points(axes: TernaryAxes, shares: NDArray[np.float64], values: NDArray
     scale, upwards = Normalize(low, high), np.argsort(values, kind="stable")
     points = axes.scatter(
         *shares[upwards].T, c=values[upwards], cmap=COLOURS, norm=scale, s=85, edgecolors="black", linewidths=0.6,
-        zorder=3,
+        clip_on=False, zorder=3,
     )  # fmt: skip
     figure = axes.get_figure(root=False)
     extend = "min" if values.min() < low else "neither"

@@ -33,6 +33,7 @@ RESULTS = Path("../../benchmarks/rows")
 
 
 def method_of(study):
+    """The one method of a study."""
     (group,) = read_evidence(RESULTS, [study]).groups()
     (method,) = group.methods
     print(f"{study}: {len(method.trials)} trials:", method.trials["status"].value_counts().to_dict())

@@ -1,4 +1,7 @@
+import itertools
+
 import pytest
+from matplotlib.text import Text
 from outcomes import write_outcomes
 
 from analysis.evidence import read_evidence
@@ -38,6 +41,24 @@ def test_a_point_a_method_at_the_cost_of_its_search_and_a_front_of_what_is_not_d
     low, high = interval.get_segments()[0][:, 1]
     assert (low + high) / 2 == pytest.approx(0.54)
     assert high - low == pytest.approx(2 * 4.303 * 0.01 / 3**0.5, rel=1e-3)
+
+
+def test_names_on_the_front_do_not_cover_each_other(group):
+    names = {
+        "equal": "a long name of a study: equal",
+        "hwf": "another long name of a study: hwf",
+        "famo": "third: famo",
+    }
+    table = group.table.replace({"method": names})
+    for i, name in enumerate(names.values()):
+        here = table["method"] == name
+        table.loc[here, "device_seconds"], table.loc[here, "test_mota"] = 300 + 20 * i, 0.55 + 0.001 * i
+    figure = cost_vs_metrics(table, "test")
+    figure.draw_without_rendering()
+    mota = figure.axes[0]
+    boxes = [Text.get_window_extent(text) for text in mota.texts if text.get_text() in names.values()]
+    assert len(boxes) == 3
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_what_is_far_below_is_told_and_what_has_no_figure_is_named(group):
