@@ -180,6 +180,6 @@ def _shown(value: Any) -> str:
         return f"{value:g}"
     text = _DIGITS.sub(lambda number: f"{float(number[0]):.3g}", str(value))
     if len(text) > _LONG and text.startswith("[{"):
-        stages = json.loads(text)
-        return f"{len(stages)}, last {' '.join(f'{task}={weight:g}' for task, weight in stages[-1].items())}"
+        stages = json.loads(value) if isinstance(value, str) else value  # of a row, or of a configuration
+        return f"{len(stages)}, last {' '.join(f'{task}={weight:.3g}' for task, weight in stages[-1].items())}"
     return text if len(text) <= _LONG else f"{text[: _LONG // 3]}...{text[3 - 2 * _LONG // 3 :]}"
