@@ -74,12 +74,13 @@ def write_parts(folder: str | Path, sections: Sequence[Section]) -> None:
     Raises:
         UserError: they cannot be written.
     """
-    written: Counter[str] = Counter()
+    written: Counter[tuple[type, str]] = Counter()
     for block in (block for section in sections for block in section.blocks):
         if not isinstance(block, (Picture, Table)):
             continue
-        written[block.name] += 1
-        name = block.name if written[block.name] == 1 else f"{block.name}_{written[block.name]}"
+        written[type(block), block.name] += 1
+        number = written[type(block), block.name]
+        name = block.name if number == 1 else f"{block.name}_{number}"
         if isinstance(block, Picture):
             write_file(f"{folder}/{name}.png", block.png)
         else:

@@ -67,7 +67,10 @@ def test_a_real_study_gives_a_whole_page_that_needs_no_network(report, tmp_path)
         "head_to_head.md",
         "head_to_head.tex",
         "lwf_table_i.tex",
+        "differences.png",
+        "differences.csv",
     } <= files
+    assert not any("_2." in name for name in files)
     assert not any(name.endswith(".tmp") for name in files)
 
 
