@@ -40,10 +40,10 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 
 import study.weighting
 from search_spaces import hwf_grid, hwf_grid_mot17
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.config import Data, Precision, TrackerConfig, Train, WeightingConfig
 from study.data import FrameCache, box_statistics, default_cache_dir, read_splits
-from study.data.pairs import Pairs
+from study.data.samples import Samples
 from study.memory import PeakMemory
 from study.step import Stepper
 from study.tracker import Tracker, chained
@@ -95,7 +95,7 @@ def weightings() -> dict[str, WeightingConfig]:
     return dict(sorted(configs.items()))
 
 
-Step = Callable[[PairBatch], None]
+Step = Callable[[FrameBatch], None]
 
 
 class Ours:
@@ -105,7 +105,7 @@ class Ours:
         self.weighting: Weighting = weighting.build(OBJECTIVE.tasks).to(device)
         self.stepper = Stepper(train, tracker, self.weighting, OBJECTIVE.tasks, device)
 
-    def __call__(self, batch: PairBatch) -> None:
+    def __call__(self, batch: FrameBatch) -> None:
         self.stepper(batch, 1.0, self.stepper.config.lr, "benchmark")
 
 
@@ -118,7 +118,7 @@ class Theirs:
         for group in self.stepper.optimizer.param_groups:
             group["lr"] = train.lr
 
-    def __call__(self, batch: PairBatch) -> None:
+    def __call__(self, batch: FrameBatch) -> None:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stepper.dtype == torch.bfloat16):
             output = self.tracker(batch)
         self.stepper.optimizer.zero_grad(set_to_none=True)
@@ -199,7 +199,7 @@ class Batches:
         data: Data = hwf_grid.STUDY.data.model_copy(update={"image_size": setting.image_size})
         clips = read_splits(data, default_cache_dir()).train[:SEQUENCES]
         cache = FrameCache.open(clips, image_size=data.image_size, cache_dir=default_cache_dir())
-        pairs = Pairs(clips, cache, data, seed=0)
+        pairs = Samples(clips, cache, data, seed=0)
         size = TRAIN.batch_size
         self.statistics = box_statistics(clips, data.image_size, data.min_visibility)
         self.batches = [pairs.training_batch(1, range(i * size, (i + 1) * size), device) for i in range(count)]
@@ -211,7 +211,7 @@ class Batches:
         return tracker.to(memory_format=torch.channels_last) if device.type == "cuda" else tracker
 
 
-def seconds(step: Step, batches: Sequence[PairBatch], device: torch.device) -> float:
+def seconds(step: Step, batches: Sequence[FrameBatch], device: torch.device) -> float:
     """Of a step: the processor's where one thread does everything, else those of the clock on the wall."""
     clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     synchronise(device)

@@ -6,7 +6,7 @@ from typing import Any
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
-from study.tracker.association import Association
+from study.tracker.chaining import Chaining
 from study.weighting import hwf
 
 TABLE_I = (
@@ -38,7 +38,7 @@ TRACKER = chained.Config(
     tower_depth=1,
     both_orders=True,
     nms_sigma=0.15,
-    association=Association(start_score=0.45, keep_score=0.2),
+    association=Chaining(start_score=0.45, keep_score=0.2),
 )
 """A network of 0.36 M parameters that learns in minutes on a CPU core."""
 

@@ -7,10 +7,10 @@ the figures say nothing about other scenes.
 from search_spaces.hwf_grid import POINTS, TRACKER
 from study.config import Augmentation, Data, Study, Train
 from study.losses.objectives import CLS_REG_REID
-from study.tracker.association import Association
+from study.tracker.chaining import Chaining
 from study.weighting import hwf
 
-ASSOCIATION = Association(
+ASSOCIATION = Chaining(
     start_score=0.45, keep_score=0.12, chain_iou=0.5, max_missed=6, velocity_momentum=0.8, coast_frames=6
 )
 """Lost tracks go on being reported, and are soon forgotten: in a group the next to come is somebody else."""

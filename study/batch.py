@@ -1,4 +1,4 @@
-"""A batch of training pairs: what `study.data` makes and a tracker takes."""
+"""A batch of training frames: what `study.data` makes and a tracker takes."""
 
 from dataclasses import dataclass
 
@@ -37,22 +37,38 @@ def _padded(targets: FrameTargets, count: int) -> FrameTargets:
 
 
 @dataclass(frozen=True)
-class PairBatch:
-    """Pairs of frames of the same sequence, in either order of time.
+class FrameBatch:
+    """F frames of the same sequence in a row, in either order of time, or F views of one frame; of B places.
 
-    The tracker detects in the first frame and says where the same objects are in the second.
+    A tracker detects in the first frame and says where the same objects are in the others.
 
     Attributes:
-        first_images: float32 [B, 3, H, W], 0-1.
-        second_images: float32 [B, 3, H, W], 0-1.
-        first: ground truth of the first frames.
-        second: ground truth of the second frames.
+        images: float32 [B, F, 3, H, W], 0-1.
+        targets: ground truth of each of the F frames.
     """
 
-    first_images: Tensor
-    second_images: Tensor
-    first: FrameTargets
-    second: FrameTargets
+    images: Tensor
+    targets: tuple[FrameTargets, ...]
 
     def __len__(self) -> int:
-        return len(self.first_images)
+        return len(self.images)
+
+    @property
+    def first_images(self) -> Tensor:
+        """[B, 3, H, W]."""
+        return self.images[:, 0]
+
+    @property
+    def second_images(self) -> Tensor:
+        """[B, 3, H, W]."""
+        return self.images[:, 1]
+
+    @property
+    def first(self) -> FrameTargets:
+        """Ground truth of the first frames."""
+        return self.targets[0]
+
+    @property
+    def second(self) -> FrameTargets:
+        """Ground truth of the second frames."""
+        return self.targets[1]

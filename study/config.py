@@ -11,7 +11,7 @@ import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,7 @@ from pydantic import (
 from study.duration import Duration
 from study.errors import UserError, nearest
 from study.frozen import Frozen, describe, validate
+from study.sampling import Sampling
 from study.search_config import AnySearch, EarlyStopping
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -58,11 +59,18 @@ class WeightingConfig(Component):
 class TaskLossConfig(Component):
     """Base of a task loss's configuration. `build()` gives the `study.losses.TaskLoss` module."""
 
+    num_frames: ClassVar[int] = 2
+    """Frames in a row that it has to see."""
+
     name: str
 
     def build(self) -> Any:
         """Make the task loss."""
         raise NotImplementedError
+
+    def identities(self) -> Literal["labels", "views"] | None:
+        """How it knows an object again: by the labels of several frames, or in two views of one; None: not at all."""
+        return None
 
 
 class TrackerConfig(Component):
@@ -144,6 +152,23 @@ class Objective(Frozen):
     def tasks(self) -> tuple[str, ...]:
         """Names of the task losses, in order."""
         return tuple(loss.name for loss in self.task_losses)
+
+    @property
+    def sampling(self) -> Sampling:
+        """What its task losses have to see of a video at a time."""
+        views = any(loss.identities() == "views" for loss in self.task_losses)
+        return Sampling(max(loss.num_frames for loss in self.task_losses), views)
+
+    @model_validator(mode="after")
+    def _of_frames_or_of_views(self) -> Self:
+        views = [loss.name for loss in self.task_losses if loss.identities() == "views"]
+        frames = [loss.name for loss in self.task_losses if loss.identities() == "labels"]
+        if views and frames:
+            raise ValueError(
+                f"{', '.join(views)} learn from two views of a frame, and {', '.join(frames)} from identities in "
+                "several frames; an objective has either"
+            )
+        return self
 
     @model_validator(mode="after")
     def _several_with_names_of_their_own(self) -> Self:

@@ -3,6 +3,7 @@
 Every room may import this module; it knows lines of text, not sequences on disk (`study.data.motchallenge` does).
 """
 
+import configparser
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,6 +88,23 @@ class Tracks:
     scores: np.ndarray
 
 
+@dataclass(frozen=True)
+class DetectionTable:
+    """Detections of one sequence, sorted by frame.
+
+    Attributes:
+        frames: int64 [N], 1-based.
+        boxes_xyxy: float64 [N, 4], pixels of the original images.
+        scores: float64 [N], of any scale.
+        num_frames: length of the sequence; frames without any row count.
+    """
+
+    frames: np.ndarray
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    num_frames: int
+
+
 def detect_format(name: str, columns: int) -> Format:
     """Tell which benchmark a gt.txt is of.
 
@@ -144,6 +162,23 @@ def read_ground_truth(
     )
 
 
+def read_length(seqinfo: Path) -> int | None:
+    """The sequence's length in frames; None where there is no seqinfo.ini."""
+    if not seqinfo.exists():
+        return None
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(seqinfo.read_text(encoding="utf-8-sig"))
+        length = int(parser["Sequence"]["seqLength"])
+    except OSError as error:
+        raise UserError(f"{seqinfo}: cannot be read ({error.strerror})") from None
+    except (KeyError, ValueError, configparser.Error):
+        length = 0
+    if length < 1:
+        raise UserError(f"{seqinfo}: expected a section [Sequence] with seqLength, a whole number above 0; correct it")
+    return length
+
+
 def read_tracks(path: Path, num_frames: int | None = None) -> Tracks:
     """Read a result file: `frame, id, x, y, width, height`, then a score (1 where there is none) and anything else.
 
@@ -158,6 +193,24 @@ def read_tracks(path: Path, num_frames: int | None = None) -> Tracks:
     table = read_table(path, _TRACK_COLUMNS if found >= 7 else _BOX_COLUMNS, num_frames)
     scores = table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
     return Tracks(*_boxes(table), scores=scores)
+
+
+def read_detections(path: Path, num_frames: int | None = None) -> DetectionTable:
+    """Read a det.txt: `frame`, anything, `x, y, width, height`, then a score (1 where there is none) and anything else.
+
+    Args:
+        path: the file; blank lines are skipped, an empty file has no detections.
+        num_frames: the sequence's length; by default any frame is taken.
+
+    Raises:
+        UserError: as `read_ground_truth`.
+    """
+    _, found = first_line(path)
+    columns = tuple("(not read)" if name == "id" else name for name in _TRACK_COLUMNS)
+    table = read_table(path, columns if found >= 7 else columns[:6], num_frames)
+    scores = table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
+    frames, _, boxes_xyxy = _boxes(table)
+    return DetectionTable(frames, boxes_xyxy, scores, int(frames.max(initial=0)) if num_frames is None else num_frames)
 
 
 def write_tracks(path: Path, tracks: Tracks) -> None:

@@ -20,11 +20,12 @@ def read_table(path: Path, columns: Sequence[str], num_frames: int | None) -> np
 
     Args:
         path: the file; blank lines are skipped.
-        columns: their names, which decide what values are right; `frame` and `id` come first.
+        columns: their names, which decide what values are right; `frame` comes first, and `id`, if there are any,
+            second.
         num_frames: the highest frame, if it is known.
 
     Returns:
-        float64 [N, len(columns)], sorted by (frame, id).
+        float64 [N, len(columns)], sorted by the first two columns.
 
     Raises:
         UserError: with file and line, for a line that is too short, a value that is not a number or out of range, or a
@@ -103,7 +104,7 @@ def _first_mistake(table: np.ndarray, columns: Sequence[str], num_frames: int | 
             mistakes.append((row, f"{name} is {values[row]:.15g}, expected {expected}"))
     order = np.lexsort((table[:, 1], table[:, 0]))
     repeated = order[1:][(table[order[1:], :2] == table[order[:-1], :2]).all(axis=1)]
-    if len(repeated):
+    if len(repeated) and "id" in columns:
         row = int(repeated.min())
         frame, identity = table[row, :2]
         mistakes.append((row, f"a second box of id {identity:.15g} in frame {frame:.15g}, expected one; remove it"))

@@ -61,15 +61,8 @@ class Output:
         Raises:
             UserError: something else is there, or results are and `overwrite` is false.
         """
-        read = Path(os.path.realpath(self.source.path))
         for path in self.paths:
-            written = Path(os.path.realpath(path))
-            if written == read or written in read.parents:
-                raise UserError(f"{path}: the result would replace what is tracked; choose another folder with -o")
-            if not os.path.lexists(path):
-                continue
-            if not overwrite:
-                raise UserError(f"{path}: exists; choose another folder with -o, or add --overwrite")
+            check_place(path, self.source.path, overwrite=overwrite)
             if path.is_dir() and not (path == self.drawn and self.draw == "frames" and _holds_drawn_frames(path)):
                 raise UserError(f"{path}: a folder that study.track did not draw; choose another folder with -o")
 
@@ -87,6 +80,24 @@ class Output:
         if self.drawn.is_dir():
             self.drawn.rename(scratch / f"{self.drawn.name}.before")
         (scratch / self.drawn.name).replace(self.drawn)
+
+
+def check_place(path: Path, tracked: Path, *, overwrite: bool) -> None:
+    """Check that a result can take its place.
+
+    Args:
+        path: of the result.
+        tracked: what is tracked, which stays.
+        overwrite: a result of an earlier run may be replaced.
+
+    Raises:
+        UserError: it would take the place of what is tracked, or something is there and `overwrite` is false.
+    """
+    written, read = Path(os.path.realpath(path)), Path(os.path.realpath(tracked))
+    if written == read or written in read.parents:
+        raise UserError(f"{path}: the result would replace what is tracked; choose another folder with -o")
+    if os.path.lexists(path) and not overwrite:
+        raise UserError(f"{path}: exists; choose another folder with -o, or add --overwrite")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.config import Train
 from study.errors import DivergedError, UserError
 from study.gradients import TaskGradients
@@ -60,7 +60,7 @@ class Stepper:
         self.optimizer = make_optimizer(config, tracker, weighting)
         self.dtype = autocast_dtype(config.precision, device)
 
-    def __call__(self, batch: PairBatch, share: float, lr: float, where: str) -> StepResult:
+    def __call__(self, batch: FrameBatch, share: float, lr: float, where: str) -> StepResult:
         """Make a step.
 
         Args:
@@ -168,7 +168,7 @@ class Stepper:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
     @torch.no_grad()
-    def _look_again(self, batch: PairBatch, share: float) -> Tensor:
+    def _look_again(self, batch: FrameBatch, share: float) -> Tensor:
         with self._autocast():
             return self._mean_over_workers(torch.stack(self._parts(self.tracker(batch), share)))
 

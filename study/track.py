@@ -1,5 +1,7 @@
 """`python -m study.track CHECKPOINT FRAMES_OR_VIDEO -o OUT`: track with a trained tracker.
 
+`python -m study.track DETECTIONS -o OUT` associates detections that lie in files: no network, no images.
+
 OUT/SEQUENCE.txt             MOTChallenge result lines, boxes in pixels of the original frames
 OUT/SEQUENCE/000001.jpg ...  with --draw frames
 OUT/SEQUENCE.mp4             with --draw video
@@ -21,18 +23,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from study.checkpoint import load_model
+from study.detections import associate, find_detections
 from study.drawing import Painter
 from study.errors import CommandParser, UserError, exit_code
 from study.motfile import Tracks, write_tracks
-from study.outputs import Output, scratch_folder, writing
+from study.outputs import Output, check_place, scratch_folder, writing
 from study.sources import DEFAULT_FRAME_RATE, Source, find_sources
 from study.tracker import Tracker
+from study.tracker.association import Association
 from study.tracking import Session, join_frames
 
 _EXAMPLES = """examples:
   python -m study.track model.pt street.mp4 -o tracked --draw video
   python -m study.track results/hwf_grid/checkpoints/TRIAL/model.pt MOT17/train -o tracked
   python -m study.evaluation MOT17/train tracked
+  python -m study.track MOT17/train -o associated --min-score 0.5
 """
 _NO_BOXES, _NO_SCORES = np.zeros((0, 4)), np.zeros(0)
 
@@ -40,7 +45,7 @@ _NO_BOXES, _NO_SCORES = np.zeros((0, 4)), np.zeros(0)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, 2 after a mistake of the user, or 130 after Ctrl-C."""
     return exit_code(
-        lambda: _track_all(_parser().parse_args(arguments)),
+        lambda: _run(_parser().parse_args(arguments)),
         "finished sequences are kept, nothing is left of the others",
     )
 
@@ -82,6 +87,33 @@ def track_source(
         progress(len(found), seconds)
         start = time.perf_counter()
     return join_frames(found), len(found), seconds
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.input is not None:
+        _track_all(options)
+        return
+    for name in ("draw", "device"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name}: without a CHECKPOINT there are no frames and no network, only detections")
+    _associate_all(options)
+
+
+def _associate_all(options: argparse.Namespace) -> None:
+    """Track by detections in files."""
+    lowest = -sys.float_info.max if options.min_score is None else options.min_score
+    config = Association(start_score=lowest, keep_score=lowest)
+    files = find_detections(options.checkpoint)
+    results = [options.out / f"{file.name}.txt" for file in files]
+    for file, result in zip(files, results, strict=True):
+        check_place(result, file.path, overwrite=options.overwrite)
+    with writing(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
+    for file, result in zip(files, results, strict=True):
+        tracks, count, seconds = associate(file, config)
+        write_tracks(result, tracks)
+        pace = f"{count / max(seconds, 1e-9):,.0f} frames/s of association"
+        print(f"{file.name}: {count} frames, {len(np.unique(tracks.ids))} tracks, {pace}: {result}")
 
 
 def _track_all(options: argparse.Namespace) -> None:
@@ -161,10 +193,17 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", type=Path, help="results/STUDY/checkpoints/TRIAL/model.pt")
+    add(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="results/STUDY/checkpoints/TRIAL/model.pt; or, alone, detections to associate without a network: a"
+        " det.txt, a sequence with det/det.txt, or a folder of such sequences",
+    )
     add(
         "input",
         metavar="FRAMES_OR_VIDEO",
+        nargs="?",
         type=Path,
         help="a video, a folder of images (numbered from 1 in natural order), a sequence in MOTChallenge layout,"
         " or a folder of sequences",
@@ -176,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also draw the tracks, as JPEG files or as a video (at the rate of the input, or"
         f" {DEFAULT_FRAME_RATE:g} frames/s where it tells none); small frames are enlarged",
     )
+    add("--min-score", type=float, metavar="S", help="leave out detections below it, on whatever scale theirs is")
     add("--device", metavar="cpu|cuda", help="default: cuda if there is a GPU")
     add("--overwrite", action="store_true", help="replace results that OUT already has (default: refuse to)")
     return parser

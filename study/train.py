@@ -12,11 +12,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
 from study.config import Configuration
-from study.data import FrameCache, Splits, box_statistics
-from study.data.pairs import Pairs
+from study.data import FrameCache, Identities, Splits, box_statistics
+from study.data.samples import Samples
 from study.errors import UserError
 from study.memory import PeakMemory
 from study.optimization import learning_rate
@@ -158,7 +158,11 @@ class LiveTrial:
         self.cache = FrameCache.open(
             [clip for clips in self.clips.values() for clip in clips], image_size=data.image_size, cache_dir=cache_dir
         )
-        self.pairs = {name: Pairs(clips, self.cache, data, seed) for name, clips in self.clips.items()}
+        sampling = configuration.objective.sampling
+        identities = Identities(splits.train, data.min_visibility)
+        self.samples = {
+            name: Samples(clips, self.cache, data, seed, identities, sampling) for name, clips in self.clips.items()
+        }
         statistics = box_statistics(splits.train, data.image_size, data.min_visibility)
         self.tasks = configuration.objective.tasks
         self.tracker: Tracker = configuration.tracker.build(configuration.objective, statistics).to(device)
@@ -173,7 +177,7 @@ class LiveTrial:
     @property
     def steps_per_epoch(self) -> int:
         """As configured, or as many as the training frames fill."""
-        return self.config.steps_per_epoch or math.ceil(len(self.pairs["train"]) / self.config.batch_size)
+        return self.config.steps_per_epoch or math.ceil(len(self.samples["train"]) / self.config.batch_size)
 
     def train_epoch(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """One epoch; returns rows of `steps` and of `epochs` (split `train`)."""
@@ -232,23 +236,23 @@ class LiveTrial:
             for i, task in enumerate(self.tasks)
         ]
 
-    def _batch(self, place: int) -> tuple[PairBatch, float]:
+    def _batch(self, place: int) -> tuple[FrameBatch, float]:
         """This worker's part of a global batch, and its share of the pairs."""
         size = self.config.batch_size
         end = (place + 1) * size
         if self.config.steps_per_epoch is None:
-            end = min(end, len(self.pairs["train"]))
+            end = min(end, len(self.samples["train"]))
         positions = range(place * size, end)
         mine = positions[self.rank :: self.world]
         # A worker without a pair of its own in a short last batch lends one at share 0: its gradients count nothing.
-        batch = self.pairs["train"].training_batch(self.epoch, mine or positions[:1], self.device)
+        batch = self.samples["train"].training_batch(self.epoch, mine or positions[:1], self.device)
         return batch, len(mine) / len(positions)
 
     def score(self, split: str) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:
         """Track a split; returns prefixed metrics, rows of `epochs` and rows of `sequences`."""
         self.tracker.eval()
         metrics, sequences, losses = score_split(
-            self.tracker, self.clips[split], self.cache, self.pairs[split], self.config.batch_size, self.device
+            self.tracker, self.clips[split], self.cache, self.samples[split], self.config.batch_size, self.device
         )
         place = {"epoch": self.epoch, "split": split}
         rows = [{**place, "task": task, "loss": loss} for task, loss in losses.items()] + [

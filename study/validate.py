@@ -8,18 +8,18 @@ import torch.distributed as dist
 
 from study.data import Clip
 from study.data.cache import FrameCache
-from study.data.pairs import Pairs
+from study.data.samples import Samples
 from study.evaluation import combine, evaluate_sequence, summarize
 from study.evaluation.detection import DetectionCounts, average_precision, match_detections
 from study.tracker import Tracker
 from study.tracking import track_frames
 
-PAIR_STRIDE = 4
+SAMPLE_STRIDE = 4
 """Losses and ID verification of a validation are computed on every fourth frame."""
 
 
 def score_split(
-    tracker: Tracker, clips: Sequence[Clip], cache: FrameCache, pairs: Pairs, batch_size: int, device: torch.device
+    tracker: Tracker, clips: Sequence[Clip], cache: FrameCache, samples: Samples, batch_size: int, device: torch.device
 ) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, float]]:
     """Track and score a split. With several workers each takes every W-th clip, and all get the pooled figures.
 
@@ -27,8 +27,8 @@ def score_split(
         tracker: in evaluation mode.
         clips: the split.
         cache: decoded frames of the clips.
-        pairs: the split's pairs, for losses and ID verification.
-        batch_size: pairs at a time.
+        samples: what is learnt from the split, for losses and ID verification.
+        batch_size: samples at a time.
         device: of the network.
 
     Returns:
@@ -52,21 +52,21 @@ def score_split(
     ]
     metrics = summarize(combine({name: counts for name, (counts, _) in results.items()}))
     metrics["ap"] = average_precision(DetectionCounts.pooled([detections for _, detections in results.values()]))
-    losses, checks = _losses(tracker, pairs, batch_size, device)
+    losses, checks = _losses(tracker, samples, batch_size, device)
     return metrics | checks, rows, losses
 
 
 @torch.no_grad()
 def _losses(
-    tracker: Tracker, pairs: Pairs, batch_size: int, device: torch.device
+    tracker: Tracker, samples: Samples, batch_size: int, device: torch.device
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Mean losses and share of right answers, on every worker the same."""
-    frames = range(0, len(pairs), PAIR_STRIDE)
+    frames = range(0, len(samples), SAMPLE_STRIDE)
     sums: dict[str, float] = {}
     right: dict[str, int] = {}
     asked: dict[str, int] = {}
     for start in range(0, len(frames), batch_size):
-        batch = pairs.plain_batch(frames[start : start + batch_size], device)
+        batch = samples.plain_batch(frames[start : start + batch_size], device)
         output = tracker(batch)
         for name, loss in output.losses.items():
             sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)

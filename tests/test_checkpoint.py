@@ -13,12 +13,12 @@ from study.data import BoxStatistics
 from study.errors import UserError
 from study.losses.objectives import CLS_REG_REID
 from study.tracker import chained
-from study.tracker.association import Association
+from study.tracker.chaining import Chaining
 from study.tracking import track_frames
 from study.weighting import hwf
 
 CPU = torch.device("cpu")
-EVERYTHING = Association(start_score=0.0, keep_score=0.0)
+EVERYTHING = Chaining(start_score=0.0, keep_score=0.0)
 SMALL = chained.Config(
     width=8, fpn_channels=16, tower_channels=16, tower_depth=1, levels=(4,), candidate_score=0.0, association=EVERYTHING
 )
@@ -32,7 +32,7 @@ def configuration(tracker=SMALL) -> Configuration:
 def untrained(config: Configuration, seed=0):
     """A tracker that finds something everywhere, with parameters that no initialisation gives."""
     torch.manual_seed(seed)
-    statistics = BoxStatistics(np.array([11.0, 13.0]), np.array([30.0, 34.0]))
+    statistics = BoxStatistics(np.array([11.0, 13.0]), np.array([30.0, 34.0]), 2)
     tracker = config.tracker.build(config.objective, statistics).eval()
     with torch.no_grad():
         for parameter in tracker.parameters():

@@ -152,7 +152,7 @@ def test_a_checkpoint_of_the_tracker_gives_the_same_tracks(study, cache_dir, tmp
     *_, final = train(configuration, cache_dir)
     path = tmp_path / "model.pt"
     path.write_bytes(model_bytes(configuration, final.state()))
-    tracker = configuration.tracker.build(configuration.objective, BoxStatistics(np.ones(2), np.ones(2)))
+    tracker = configuration.tracker.build(configuration.objective, BoxStatistics(np.ones(2), np.ones(2), 1))
     tracker.load_state_dict(final.state())
     frames = np.random.default_rng(0).integers(0, 255, (4, 64, 96, 3), dtype=np.uint8)
     before, after = (track_frames(t, frames, (96, 64), CPU)[0] for t in (tracker.eval(), load_model(path)[1]))

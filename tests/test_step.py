@@ -8,10 +8,10 @@ import torch
 from tiny_trials import BY_PLACE, DATA, DEFAULTS, PLACES, SMALL, VARIANTS
 from torch import Tensor, nn
 
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.config import Train
 from study.data import FrameCache, box_statistics, read_splits
-from study.data.pairs import Pairs
+from study.data.samples import Samples
 from study.errors import DivergedError, UserError
 from study.losses.objectives import CLS_REG_REID
 from study.step import Stepper, StepResult
@@ -31,7 +31,7 @@ class Material:
     def __init__(self, cache_dir) -> None:
         splits = read_splits(DATA, cache_dir)
         cache = FrameCache.open(splits.train, image_size=DATA.image_size, cache_dir=cache_dir)
-        pairs = Pairs(splits.train, cache, DATA, seed=0)
+        pairs = Samples(splits.train, cache, DATA, seed=0)
         self.statistics = box_statistics(splits.train, DATA.image_size, DATA.min_visibility)
         self.batches = [pairs.training_batch(1, range(2 * i, 2 * i + 2), CPU) for i in range(2)]
 
@@ -50,7 +50,7 @@ def make_stepper(tracker: Tracker, weighting: Weighting, tasks: tuple[str, ...])
     return Stepper(Train(clip_grad_norm=None, precision="float32"), tracker, weighting, tasks, CPU)
 
 
-def assert_ordinary(before: Tracker, stepper: Stepper, batch: PairBatch, result: StepResult) -> None:
+def assert_ordinary(before: Tracker, stepper: Stepper, batch: FrameBatch, result: StepResult) -> None:
     """After a step, `.grad` is what an ordinary backward of sum_i w_i L_i gives in the tracker from before it."""
     losses = [before(batch).losses[task] for task in stepper.tasks]
     assert [loss.item() for loss in losses] == result.losses
@@ -75,7 +75,7 @@ def _gradients(loss: Tensor, parameters: dict[str, nn.Parameter]) -> dict[str, T
     return dict(zip(parameters, found, strict=True))
 
 
-def assert_steps_are_ordinary(stepper: Stepper, batches: list[PairBatch]) -> None:
+def assert_steps_are_ordinary(stepper: Stepper, batches: list[FrameBatch]) -> None:
     """In the first step the regression tower's last layer is still zero; in the second every task has gradients."""
     for step, batch in enumerate(batches):
         before = copy.deepcopy(stepper.tracker)
@@ -95,7 +95,7 @@ def test_a_pyramid_of_five_levels_in_both_orders_gets_it_too(material, place):
     assert_steps_are_ordinary(material.stepper(FIVE_LEVELS, mgda.Config(gramian_at=place)), material.batches)
 
 
-def count_walks(stepper: Stepper, batch: PairBatch) -> dict[str, int]:
+def count_walks(stepper: Stepper, batch: FrameBatch) -> dict[str, int]:
     """How often a gradient passes the first convolution of the backbone and of every tower, in one step."""
     tracker = stepper.tracker
     layers = {"backbone": tracker.backbone.stem[0]} | {name: tower[0] for name, tower in tracker.towers.items()}
@@ -172,7 +172,7 @@ class TwoHeads(Tracker):
         self.backbone = nn.Parameter(torch.tensor([1.0, 2.0]))
         self.heads = nn.Parameter(torch.tensor([[3.0, 4.0], [1.0, -1.0]]))
 
-    def forward(self, batch: PairBatch) -> TrainingOutput:  # noqa: ARG002
+    def forward(self, batch: FrameBatch) -> TrainingOutput:  # noqa: ARG002
         feature = self.backbone.tanh()
         first, second = (self.heads @ feature).square()
         return self.output(first, second, feature)

@@ -26,7 +26,7 @@ from study.motfile import read_tracks
 from study.sources import find_sources
 from study.track import main
 from study.tracker import chained
-from study.tracker.association import Association
+from study.tracker.chaining import Chaining
 from study.train import train_trial
 from study.weighting import hwf
 
@@ -42,7 +42,7 @@ def trained(tmp_path_factory):
             fpn_channels=16,
             tower_channels=16,
             tower_depth=1,
-            association=Association(start_score=0.15, keep_score=0.1),
+            association=Chaining(start_score=0.15, keep_score=0.1),
         ),
         objective=CLS_REG_REID,
         weighting=hwf.Config(),

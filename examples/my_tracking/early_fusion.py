@@ -7,12 +7,12 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.offsets import decode
 from study.tracker import FrameTracks, Tracker, TrainingOutput, anchors
-from study.tracker.association import Association, Associator, Fraction, PairedDetections, soft_nms
+from study.tracker.chaining import Chainer, Chaining, Fraction, PairedDetections, soft_nms
 
 STRIDE = 8
 OUTPUTS = {"cls": 1, "reid": 1, "reg": 8}
@@ -24,7 +24,7 @@ class Config(TrackerConfig):
     width: PositiveInt = 48
     depth: PositiveInt = 4
     candidate_score: Fraction = 0.05
-    association: Association = Association()
+    association: Chaining = Chaining()
 
     def build(self, objective: Objective, statistics: Any) -> "EarlyFusion":
         """Make the network; its one anchor has the median width and height of the training boxes.
@@ -67,7 +67,7 @@ class EarlyFusion(Tracker):
         predictions["anchors"] = anchors.grid(self.anchor_shapes, [STRIDE], [tuple(features.shape[2:])])
         return predictions, features
 
-    def forward(self, batch: PairBatch) -> TrainingOutput:
+    def forward(self, batch: FrameBatch) -> TrainingOutput:
         """Task losses of a batch of pairs."""
         predictions, features = self.predict(batch.first_images, batch.second_images)
         targets = anchors.assign(predictions["anchors"], batch.first, batch.second)
@@ -85,7 +85,7 @@ class OnlineEarlyFusion:
     def __init__(self, network: EarlyFusion) -> None:
         self.network = network
         self.previous: Tensor | None = None
-        self.associator = Associator(network.config.association)
+        self.associator = Chainer(network.config.association)
 
     @torch.inference_mode()
     def update(self, image: Tensor) -> FrameTracks:

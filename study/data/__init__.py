@@ -8,12 +8,13 @@ from study.data.cache import FrameCache, default_cache_dir
 from study.data.clips import Clip
 from study.data.motchallenge import Sequence, read_sequence
 from study.data.splits import Splits, read_splits
-from study.data.statistics import BoxStatistics, box_statistics
+from study.data.statistics import BoxStatistics, Identities, box_statistics
 
 __all__ = [
     "BoxStatistics",
     "Clip",
     "FrameCache",
+    "Identities",
     "Sequence",
     "Splits",
     "box_statistics",

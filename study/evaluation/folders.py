@@ -1,12 +1,11 @@
 """Folders of ground truth and of results: which sequence belongs to which result file."""
 
-import configparser
 from collections.abc import Sequence
 from pathlib import Path
 
 from study.errors import UserError, nearest
 from study.evaluation.sequence import SequenceCounts, evaluate_sequence
-from study.motfile import read_ground_truth, read_tracks
+from study.motfile import read_ground_truth, read_length, read_tracks
 
 
 def evaluate_folders(gt_dir: Path, result_dir: Path) -> dict[str, SequenceCounts]:
@@ -25,7 +24,7 @@ def evaluate_folders(gt_dir: Path, result_dir: Path) -> dict[str, SequenceCounts
     counts = {}
     for sequence in sequences:
         folder = gt_dir / sequence
-        num_frames = _read_length(folder / "seqinfo.ini")
+        num_frames = read_length(folder / "seqinfo.ini")
         ground_truth = read_ground_truth(folder / "gt" / "gt.txt", sequence=sequence, num_frames=num_frames)
         counts[sequence] = evaluate_sequence(ground_truth, read_tracks(result_dir / f"{sequence}.txt", num_frames))
     return counts
@@ -66,20 +65,3 @@ def _list(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: no such folder") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot be read as a folder ({error.strerror})") from None
-
-
-def _read_length(seqinfo: Path) -> int | None:
-    """The sequence's length in frames; None where there is no seqinfo.ini."""
-    if not seqinfo.exists():
-        return None
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(seqinfo.read_text(encoding="utf-8-sig"))
-        length = int(parser["Sequence"]["seqLength"])
-    except OSError as error:
-        raise UserError(f"{seqinfo}: cannot be read ({error.strerror})") from None
-    except (KeyError, ValueError, configparser.Error):
-        length = 0
-    if length < 1:
-        raise UserError(f"{seqinfo}: expected a section [Sequence] with seqLength, a whole number above 0; correct it")
-    return length

@@ -1,12 +1,26 @@
 """The contract of a task loss."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from study.errors import UserError
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What a task loss with parameters of its own has to know of the tracker and its data.
+
+    Attributes:
+        embedding_channels: of the embedding that losses see; 0 without one.
+        num_identities: in the training split; None where all parameters will come from a checkpoint.
+    """
+
+    embedding_channels: int
+    num_identities: int | None
 
 
 class TaskLoss(nn.Module):
@@ -31,6 +45,9 @@ class TaskLoss(nn.Module):
 
     needs: ClassVar[tuple[str, ...]] = ()
     """Names of the predictions it reads; a tracker without them refuses the objective."""
+
+    def shape(self, shapes: Shapes) -> None:
+        """Make parameters, if it has any; the tracker calls this once, before anything else."""
 
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]; 0 (attached) for an image without anything to learn from."""

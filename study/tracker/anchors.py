@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from study.batch import FrameTargets
-from study.offsets import encode
+from study.offsets import decode, encode
 
 PAPER_RATIO = 2.9
 PAPER_SIZES = {3: 38.0, 4: 86.0, 5: 112.0, 6: 156.0, 7: 328.0}
@@ -70,6 +70,29 @@ def match(anchors: Tensor, targets: FrameTargets) -> tuple[Tensor, Tensor]:
     order = torch.arange(count, device=anchors.device).where(largest > 0, -1)
     forced = torch.full_like(best_box, -1).scatter_reduce(1, best_anchor, order, "amax")
     return best_overlap.masked_fill(forced >= 0, 2), best_box.where(forced < 0, forced)
+
+
+def add_boxes(predictions: dict[str, Tensor], targets: dict[str, Tensor], image_size: Tensor) -> None:
+    """Add what task losses on boxes compare: a slot for each anchor with an object, holding its boxes in both frames.
+
+    Args:
+        predictions: `reg` and `anchors`; `boxes` [B, 2, P, 4] is added.
+        targets: as `assign` gives them; `boxes`, `present` [B, 2, P] and `image_size` are added.
+        image_size: width and height, [2].
+    """
+    positive = targets["cls"] == 1
+    count = max(1, int(positive.sum(dim=1).max()))
+    order = (~positive).to(torch.uint8).argsort(dim=1, stable=True)[:, :count]
+
+    def pick(values: Tensor) -> Tensor:
+        """Of each slot, first frame and second: [B, 2, P, 4]."""
+        return values.gather(1, order[:, :, None].expand(-1, -1, 8)).unflatten(-1, (2, 4)).transpose(1, 2)
+
+    places = predictions["anchors"][order][:, None]
+    predictions["boxes"] = decode(pick(predictions["reg"]), places)
+    targets["boxes"] = decode(pick(targets["reg"]), places)
+    targets["present"] = pick(targets["reg_mask"])[..., 0]
+    targets["image_size"] = image_size
 
 
 def assign(

@@ -1,156 +1,187 @@
-"""Online association of paired detections: chaining through the previous frame, and memory of lost tracks."""
+"""Online association of detections by motion, appearance and overlap, with a memory of lost tracks.
 
-from dataclasses import dataclass
-from typing import Annotated
+The scheme of JDE and FairMOT (Wang et al. 2020, "Towards Real-Time Multi-Object Tracking"; Zhang et al. 2021,
+"FairMOT", section 4.3), whose first stage is Deep SORT's cost (Wojke et al. 2017, equations 1 to 5) without its
+cascade. Works on detections of any origin: without embeddings the first stage compares overlaps instead, as SORT does.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy.optimize import linear_sum_assignment
 
 from study.boxes import box_iou
 from study.frozen import Frozen
 from study.tracker.base import FrameTracks
+from study.tracker.kalman import GATE, Motions, measure
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Association(Frozen):
-    """Thresholds of the association.
+    """Thresholds of the association; the defaults are those of JDE, FairMOT and CL-MOT where they agree."""
 
-    A track is chained to a detection whose box in the *previous* frame overlaps it there; a track that missed frames is
-    extrapolated at constant velocity and compared in the current frame.
-    """
-
-    start_score: Fraction = 0.5  # a detection that no track explains starts one from this score on
-    keep_score: Fraction = 0.3  # a detection may continue a track from this score on
-    chain_iou: Fraction = 0.4
-    recover_iou: Fraction = 0.3
-    max_missed: NonNegativeInt = 10  # consecutive frames after which a lost track is forgotten
-    velocity_momentum: Fraction = 0.5
-    coast_frames: NonNegativeInt = 0  # a lost track is still reported, extrapolated, for so many frames
+    start_score: float = 0.5  # a detection that no track explains starts one from this score on
+    keep_score: float = 0.3  # a detection may continue a track from this score on
+    appearance: Fraction = 0.98  # share of the cosine distance in the first stage's cost; the rest is Mahalanobis
+    max_cost: PositiveFloat = 0.7  # of the first stage
+    iou: Fraction = 0.5  # of the second stage, and of the first one without embeddings
+    unconfirmed_iou: Fraction = 0.3  # of tracks that were seen too seldom to be reported
+    confirm_after: PositiveInt = 2  # detections in a row until a track is reported; at once in the first frame
+    max_missed: NonNegativeInt = 30  # consecutive frames after which a lost track is forgotten
+    embedding_momentum: Fraction = 0.9  # of the track's own embedding
+    report: Literal["detection", "filtered"] = "detection"  # boxes as they were detected, or as the filter has them
 
 
 @dataclass(frozen=True)
-class PairedDetections:
-    """Detections of one frame with their boxes in the frame before.
+class Detections:
+    """Detections of one frame.
 
     Attributes:
-        boxes_xyxy: float64 [N, 4] in the current frame.
-        previous_boxes_xyxy: float64 [N, 4] in the previous frame.
+        boxes_xyxy: float64 [N, 4].
         scores: float64 [N].
+        embeddings: float64 [N, C] of length 1, or None.
     """
 
     boxes_xyxy: np.ndarray
-    previous_boxes_xyxy: np.ndarray
     scores: np.ndarray
+    embeddings: np.ndarray | None = None
 
+    def __len__(self) -> int:
+        return len(self.scores)
 
-@dataclass
-class _Track:
-    id: int
-    box: np.ndarray  # where it was last seen, or is believed to be
-    velocity: np.ndarray  # pixels a frame; the centre's, for both corners
-    score: float  # of the detection it was last seen by
-    missed: int = 0
+    def __getitem__(self, chosen: np.ndarray) -> "Detections":
+        """Some of them, by indices or booleans."""
+        embeddings = None if self.embeddings is None else self.embeddings[chosen]
+        return replace(self, boxes_xyxy=self.boxes_xyxy[chosen], scores=self.scores[chosen], embeddings=embeddings)
 
 
 class Associator:
     """Assigns identities to the detections of consecutive frames.
 
-    The chained tracker's scheme (Peng et al. 2020, section 3.4) made fully online: the pair is (this frame, the one
-    before), so that nothing waits for the next frame; misses are counted consecutively. A lost track moves on with its
-    velocity and may be reported for a while (`coast_frames`).
+    Three rounds, each over what the ones before have left: all confirmed tracks, lost ones too, by cost; confirmed ones
+    that were seen in the frame before, by overlap; unconfirmed ones, by overlap. A pair beyond the Mahalanobis gate is
+    never made in the first round. An unconfirmed track that is missed is forgotten.
     """
 
     def __init__(self, config: Association) -> None:
         self.config = config
-        self._tracks: list[_Track] = []
+        self._motions = Motions.begin(np.zeros((0, 4)))
+        self._ids = np.zeros(0, dtype=np.int64)
+        self._hits = np.zeros(0, dtype=np.int64)  # detections, up to `confirm_after`
+        self._missed = np.zeros(0, dtype=np.int64)
+        self._embeddings: np.ndarray | None = None
         self._next_id = 1
+        self._first = True
 
-    def update(self, detections: PairedDetections) -> FrameTracks:
-        """Take the next frame's detections, say where the tracks are; all detections are its candidates."""
+    def update(self, detections: Detections) -> FrameTracks:
+        """Take the next frame's detections, say where the tracks are; all detections are its candidates.
+
+        Args:
+            detections: in any order; either all frames have embeddings or none has.
+        """
         config = self.config
-        usable = np.flatnonzero(detections.scores >= min(config.keep_score, config.start_score))
+        usable = detections[detections.scores >= min(config.keep_score, config.start_score)]
+        self._motions.velocity[self._missed > 0, 3] = 0.0  # what is out of sight neither grows nor shrinks
+        self._motions.predict()
+        measurements = measure(usable.boxes_xyxy)
+        confirmed, seen = self._hits >= config.confirm_after, self._missed == 0
 
-        seen = [track for track in self._tracks if track.missed == 0]
-        for track in self._tracks:
-            track.missed += 1
-        free = self._link(seen, usable, detections.previous_boxes_xyxy, detections, config.chain_iou)
-        lost = [track for track in self._tracks if track.missed > 0]
-        for track in lost:
-            track.box = track.box + track.velocity
-        free = self._link(lost, free, detections.boxes_xyxy, detections, config.recover_iou)
+        track_of = np.full(len(usable), -1)
+        near = np.flatnonzero(confirmed)
+        free = np.flatnonzero(usable.scores >= config.keep_score)
+        costs, limit = self._first_costs(near, usable[free], measurements[free])
+        _link(near, free, costs, limit, track_of)
+        # Boxes as they were predicted: a track that is taken in the first round is not compared again.
+        overlaps = 1 - box_iou(self._motions.boxes_xyxy, usable.boxes_xyxy)
+        for others, least in ((confirmed & seen, config.iou), (~confirmed, config.unconfirmed_iou)):
+            near = np.setdiff1d(np.flatnonzero(others), track_of)
+            free = np.flatnonzero((track_of < 0) & (usable.scores >= config.keep_score))
+            _link(near, free, overlaps[np.ix_(near, free)], 1 - least, track_of)
+        self._take_in(track_of, usable, measurements)
+        self._start(np.flatnonzero((track_of < 0) & (usable.scores >= config.start_score)), track_of, usable)
+        reported = np.flatnonzero(track_of >= 0)
+        reported = reported[self._hits[track_of[reported]] >= config.confirm_after]
+        tracks = track_of[reported]
+        order = np.argsort(self._ids[tracks])
+        reported, tracks = reported[order], tracks[order]
+        boxes = usable.boxes_xyxy[reported] if config.report == "detection" else self._motions.boxes_xyxy[tracks]
+        found = FrameTracks(self._ids[tracks], boxes, usable.scores[reported], detections.boxes_xyxy, detections.scores)
+        self._forget()
+        self._first = False
+        return found
 
-        for index in free[detections.scores[free] >= config.start_score]:
-            box, score = detections.boxes_xyxy[index], float(detections.scores[index])
-            self._tracks.append(_Track(self._next_id, box, _motion(detections, index), score))
-            self._next_id += 1
-        self._tracks = [track for track in self._tracks if track.missed <= config.max_missed]
-        reported = [track for track in self._tracks if track.missed <= config.coast_frames]
-        return FrameTracks(
-            ids=np.array([track.id for track in reported], dtype=np.int64),
-            boxes_xyxy=np.array([track.box for track in reported]).reshape(-1, 4),
-            scores=np.array([track.score for track in reported], dtype=np.float64),
-            candidate_boxes_xyxy=detections.boxes_xyxy,
-            candidate_scores=detections.scores,
-        )
+    def _first_costs(
+        self, tracks: np.ndarray, detections: Detections, measurements: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Costs of the first round, infinite beyond the gate, and their limit."""
+        config = self.config
+        distances = self._motions[tracks].distances(measurements)
+        if detections.embeddings is None or self._embeddings is None:
+            costs = 1 - box_iou(self._motions.boxes_xyxy[tracks], detections.boxes_xyxy)
+            return np.where(distances > GATE, np.inf, costs), 1 - config.iou
+        cosine = 1 - self._embeddings[tracks] @ detections.embeddings.T
+        costs = config.appearance * np.maximum(cosine, 0) + (1 - config.appearance) * distances
+        return np.where(distances > GATE, np.inf, costs), config.max_cost
 
-    def _link(
-        self,
-        tracks: list[_Track],
-        candidates: np.ndarray,
-        compared_boxes: np.ndarray,
-        detections: PairedDetections,
-        min_iou: float,
-    ) -> np.ndarray:
-        """Give tracks to candidates by maximum total IoU; returns the candidates left over."""
-        if not tracks or not len(candidates):
-            return candidates
-        overlaps = box_iou(np.stack([track.box for track in tracks]), compared_boxes[candidates])
-        rows, columns = linear_sum_assignment(np.where(overlaps >= min_iou, overlaps, 0), maximize=True)
-        taken = []
-        for row, column in zip(rows, columns, strict=True):
-            index = int(candidates[column])
-            if overlaps[row, column] < min_iou or detections.scores[index] < self.config.keep_score:
-                continue
-            track, box = tracks[row], detections.boxes_xyxy[index]
-            moved = _motion(detections, index)
-            momentum = self.config.velocity_momentum
-            track.velocity = momentum * track.velocity + (1 - momentum) * moved
-            track.box, track.score, track.missed = box, float(detections.scores[index]), 0
-            taken.append(column)
-        return np.delete(candidates, taken)
+    def _take_in(self, track_of: np.ndarray, detections: Detections, measurements: np.ndarray) -> None:
+        """Bring tracks up to what was seen of them; count the misses of the others."""
+        found = np.flatnonzero(track_of >= 0)
+        tracks = track_of[found]
+        self._missed += 1
+        self._missed[tracks] = 0
+        self._hits[tracks] = np.minimum(self._hits[tracks] + 1, self.config.confirm_after)
+        self._motions.update(tracks, measurements[found])
+        if detections.embeddings is not None and self._embeddings is not None:
+            momentum = self.config.embedding_momentum
+            mixed = momentum * self._embeddings[tracks] + (1 - momentum) * detections.embeddings[found]
+            self._embeddings[tracks] = _unit(mixed)
+
+    def _start(self, new: np.ndarray, track_of: np.ndarray, detections: Detections) -> None:
+        """Begin a track with each of these detections."""
+        track_of[new] = np.arange(len(new)) + len(self._ids)
+        begun = Motions.begin(measure(detections.boxes_xyxy[new]))
+        self._motions = Motions.join([self._motions, begun])
+        self._ids = np.concatenate([self._ids, np.arange(len(new)) + self._next_id])
+        hits = self.config.confirm_after if self._first else 1
+        self._hits = np.concatenate([self._hits, np.full(len(new), hits)])
+        self._missed = np.concatenate([self._missed, np.zeros(len(new), dtype=np.int64)])
+        self._next_id += len(new)
+        if detections.embeddings is not None:
+            begun_embeddings = detections.embeddings[new]
+            before = np.zeros((0, begun_embeddings.shape[1])) if self._embeddings is None else self._embeddings
+            self._embeddings = np.concatenate([before, begun_embeddings])
+
+    def _forget(self) -> None:
+        """Drop tracks that were missed too long, and unconfirmed ones that were missed at all."""
+        confirmed = self._hits >= self.config.confirm_after
+        kept = np.where(confirmed, self._missed <= self.config.max_missed, self._missed == 0)
+        if kept.all():
+            return
+        self._motions = self._motions[kept]
+        self._ids, self._hits, self._missed = self._ids[kept], self._hits[kept], self._missed[kept]
+        if self._embeddings is not None:
+            self._embeddings = self._embeddings[kept]
 
 
-def _motion(detections: PairedDetections, index: int) -> np.ndarray:
-    """How the centre moved since the previous frame, for all four coordinates: an extrapolated box keeps its size."""
-    x1, y1, x2, y2 = detections.boxes_xyxy[index] - detections.previous_boxes_xyxy[index]
-    return np.array([x1 + x2, y1 + y2] * 2) / 2
-
-
-def soft_nms(
-    boxes_xyxy: np.ndarray, scores: np.ndarray, sigma: float, min_score: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian soft non-maximum suppression (Bodla et al. 2017, eq. 3 of section 3).
+def _link(tracks: np.ndarray, detections: np.ndarray, costs: np.ndarray, limit: float, track_of: np.ndarray) -> None:
+    """Pair tracks and detections at the least total cost; a pair above the limit is none, and costs the limit.
 
     Args:
-        boxes_xyxy: float64 [N, 4].
-        scores: float64 [N].
-        sigma: width of the Gaussian over IoU.
-        min_score: boxes are dropped when their decayed score falls below.
-
-    Returns:
-        Indices of the boxes kept, best first, and their decayed scores.
+        tracks: indices [n].
+        detections: indices [m] into `track_of`, which is written.
+        costs: [n, m].
+        limit: of a pair.
+        track_of: by detection.
     """
-    overlaps = box_iou(boxes_xyxy, boxes_xyxy)
-    decayed = scores.astype(np.float64).copy()
-    left = decayed >= min_score
-    kept = []
-    while left.any():
-        best = int(np.where(left, decayed, -1).argmax())
-        kept.append(best)
-        left[best] = False
-        decayed[left] *= np.exp(-(overlaps[best, left] ** 2) / sigma)
-        left &= decayed >= min_score
-    order = np.array(kept, dtype=np.int64)
-    return order, decayed[order]
+    if not len(tracks) or not len(detections):
+        return
+    rows, columns = linear_sum_assignment(np.minimum(costs, limit + 1e-9))
+    made = costs[rows, columns] <= limit
+    track_of[detections[columns[made]]] = tracks[rows[made]]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

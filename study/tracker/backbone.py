@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
+import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from study.errors import UserError
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
+
+Backbone = Union["ResNetBackbone", "SmallBackbone"]
 
 
 class FrozenStatisticsBatchNorm(nn.BatchNorm2d):
@@ -84,6 +87,35 @@ class SmallBackbone(nn.Module):
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """Feature maps C2 ... by level."""
         return run_stages(self.stem(images), self.stages)
+
+
+def make_backbone(name: str, width: int, top: int, pretrained: str | None, *, load: bool) -> "Backbone":
+    """A backbone by name: `small`, or one of `RESNETS`.
+
+    Args:
+        name: of it.
+        width: of the small one.
+        top: its coarsest level.
+        pretrained: as for `ResNetBackbone`.
+        load: as for `ResNetBackbone`.
+
+    Raises:
+        UserError: the small one has no pretrained parameters; or as for `ResNetBackbone`.
+    """
+    if name in RESNETS:
+        return ResNetBackbone(name, pretrained, load=load)
+    if pretrained:
+        raise UserError(f"tracker.pretrained: only for {', '.join(RESNETS)}; found backbone {name!r}")
+    return SmallBackbone(width, top)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Float images [B, 3, H, W] in 0-1 by ImageNet's channel statistics, which pretrained parameters expect."""
+    return (images - images.new_tensor(_MEAN)) / images.new_tensor(_STD)
+
+
+_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(3, 1, 1)
+_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32).reshape(3, 1, 1)
 
 
 def run_stages(features: Tensor, stages: nn.ModuleList) -> dict[int, Tensor]:

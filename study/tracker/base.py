@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from study.batch import PairBatch
+from study.batch import FrameBatch
 from study.errors import UserError
 
 
@@ -58,7 +58,7 @@ class OnlineTracker(Protocol):
 class Tracker(nn.Module):
     """A network that learns from pairs of frames and tracks online, one frame at a time."""
 
-    def forward(self, batch: PairBatch) -> TrainingOutput:
+    def forward(self, batch: FrameBatch) -> TrainingOutput:
         """Task losses of a batch of pairs."""
         raise NotImplementedError
 

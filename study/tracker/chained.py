@@ -2,27 +2,27 @@
 
 Peng et al. 2020 ("Chained-Tracker"), with the towers and losses of "Balancing Multiple Object Tracking Objectives based
 on Learned Weighting Factors". Deviations: group normalisation without pretrained parameters; association without
-waiting for the next frame (`study.tracker.association`).
+waiting for the next frame (`study.tracker.chaining`).
 """
 
 import math
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from study.batch import PairBatch, join
+from study.batch import FrameBatch, join
 from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.offsets import decode
 from study.tracker import anchors
-from study.tracker.association import Association, Associator, Fraction, PairedDetections, soft_nms
-from study.tracker.backbone import RESNETS, ResNetBackbone, SmallBackbone, group_norm
+from study.tracker.backbone import Backbone, group_norm, make_backbone, normalise
 from study.tracker.base import FrameTracks, Tracker, TrainingOutput
+from study.tracker.chaining import Chainer, Chaining, Fraction, PairedDetections, soft_nms
+from study.tracker.heads import build_losses
 
 OUTPUTS = {"cls": 1, "reid": 1, "reg": 8}
 
@@ -50,7 +50,7 @@ class Config(TrackerConfig):
     candidate_score: Fraction = 0.05
     max_candidates: PositiveInt = 200  # best anchors of a frame that non-maximum suppression looks at
     nms_sigma: Annotated[float, Field(gt=0)] = 0.5
-    association: Association = Association()
+    association: Chaining = Chaining()
 
     @classmethod
     def paper(cls, **changes: Any) -> "Config":
@@ -82,8 +82,6 @@ class Config(TrackerConfig):
             raise UserError(
                 f"tracker.levels: expected consecutive levels ending at 5 or below, or at 7; found {self.levels}"
             )
-        if self.pretrained and self.backbone not in RESNETS:
-            raise UserError(f"tracker.pretrained: only for {', '.join(RESNETS)}; found backbone {self.backbone!r}")
         if self.attention and not {"cls", "reg", "reid"} <= set(self.towers):
             raise UserError(f"tracker.attention: needs the towers cls, reg and reid; found {', '.join(self.towers)}")
         if not {"cls", "reg"} <= set(self.towers):
@@ -100,18 +98,10 @@ class Config(TrackerConfig):
             raise UserError(
                 f"tracker.anchors: expected one shape for each of levels {self.levels}; found {len(shapes)}"
             )
-        losses = {loss.name: loss.build() for loss in objective.task_losses}
-        for name, loss in losses.items():
-            if missing := set(loss.needs) - set(self.towers):
-                raise UserError(
-                    f"objective: task loss {name!r} needs the tower {min(missing)!r}; add it to tracker.towers"
-                )
-        backbone = (
-            SmallBackbone(self.width, top)
-            if self.backbone == "small"
-            else ResNetBackbone(self.backbone, self.pretrained, load=statistics is not None)
-        )
-        return ChainedTracker(self, backbone, shapes, nn.ModuleDict(losses))
+        remedies = {"reid": "the tower 'reid'; add it to tracker.towers"}
+        losses = build_losses(objective, {*self.towers, "boxes"}, remedies, 0, statistics)
+        backbone = make_backbone(self.backbone, self.width, top, self.pretrained, load=statistics is not None)
+        return ChainedTracker(self, backbone, shapes, losses)
 
 
 class ChainedTracker(Tracker):
@@ -122,7 +112,7 @@ class ChainedTracker(Tracker):
     def __init__(
         self,
         config: Config,
-        backbone: ResNetBackbone | SmallBackbone,
+        backbone: Backbone,
         shapes: list[tuple[float, float]],
         losses: nn.ModuleDict,
     ) -> None:
@@ -136,6 +126,7 @@ class ChainedTracker(Tracker):
         width = config.fpn_channels * (2 if config.pair_fusion == "concat" else 1)
         towers: dict[str, nn.Sequential] = {name: tower(config, width, OUTPUTS[name]) for name in config.towers}
         self.losses = losses
+        self.compares_boxes = any("boxes" in loss.needs for loss in losses.values())  # type: ignore[operator]
         self.register_buffer("anchor_shapes", torch.tensor(shapes, dtype=torch.float32))
         for name in {"cls", "reid"} & set(config.towers):
             # Focal loss starts from a prior of 0.01 (Lin et al. 2017, section 4.1).
@@ -145,8 +136,7 @@ class ChainedTracker(Tracker):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Pyramid maps of float images [B, 3, H, W] in 0-1, fine to coarse."""
-        normalised = (images - images.new_tensor(_MEAN)) / images.new_tensor(_STD)
-        maps = self.backbone(normalised)
+        maps = self.backbone(normalise(images))
         return list(self.fpn({str(level): maps[level] for level in self.fpn_levels}).values())
 
     def fuse(self, first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
@@ -176,7 +166,7 @@ class ChainedTracker(Tracker):
         predictions["anchors"] = anchors.grid(self.anchor_shapes, [2**level for level in self.config.levels], sizes)
         return predictions
 
-    def forward(self, batch: PairBatch) -> TrainingOutput:
+    def forward(self, batch: FrameBatch) -> TrainingOutput:
         """Task losses of a batch of pairs."""
         maps = self.features(torch.cat([batch.first_images, batch.second_images]))
         first, second = batch.first, batch.second
@@ -187,6 +177,9 @@ class ChainedTracker(Tracker):
             pair_features = self.fuse([m[: len(batch)] for m in maps], [m[len(batch) :] for m in maps])
         predictions = self.predict(pair_features)
         targets = anchors.assign(predictions["anchors"], first, second, self.config.match_iou)
+        if self.compares_boxes:
+            sizes = predictions["anchors"].new_tensor([batch.images.shape[-1], batch.images.shape[-2]])
+            anchors.add_boxes(predictions, targets, sizes)
         losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
         counts = {}
         if "reid" in predictions:
@@ -219,7 +212,7 @@ class OnlineChained:
     def __init__(self, network: ChainedTracker) -> None:
         self.network = network
         self._previous: list[Tensor] | None = None
-        self._associator = Associator(network.config.association)
+        self._associator = Chainer(network.config.association)
 
     @torch.inference_mode()
     def update(self, image: Tensor) -> FrameTracks:
@@ -254,8 +247,3 @@ def tower(config: Config, channels: int, outputs: int) -> nn.Sequential:
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     nn.init.normal_(layers[-1].weight, std=0.01)  # type: ignore[arg-type]
     return nn.Sequential(*layers)
-
-
-# ImageNet's channel statistics, which torchvision's pretrained parameters expect.
-_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(3, 1, 1)
-_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32).reshape(3, 1, 1)

@@ -13,7 +13,15 @@ def changes(count=20, **settings):
     return [transforms.draw(random, Augmentation(**settings), WIDTH, HEIGHT) for _ in range(count)]
 
 
-@pytest.mark.parametrize("change", changes(brightness=0, contrast=0, saturation=0), ids=str)
+def views(count=20, **settings):
+    random = np.random.default_rng(1)
+    return [transforms.draw_view(random, Augmentation(**settings), WIDTH, HEIGHT) for _ in range(count)]
+
+
+PLAIN = {"brightness": 0, "contrast": 0, "saturation": 0}
+
+
+@pytest.mark.parametrize("change", [*changes(**PLAIN), *views(**PLAIN)], ids=str)
 def test_boxes_move_with_the_pixels(change):
     """A bright rectangle on black must be found where its box went."""
     box = np.array([[30.0, 20, 50, 52]])
@@ -38,6 +46,22 @@ def test_no_change_is_the_identity():
     torch.testing.assert_close(result, images.float() / 255, atol=1e-6, rtol=0)
     boxes = np.array([[-5.0, 3, 20, 60]])
     assert transforms.apply_to_boxes(boxes, transforms.none(WIDTH, HEIGHT), WIDTH, HEIGHT)[0].tolist() == boxes.tolist()
+
+
+def test_a_mirrored_frame_is_its_mirror_image():
+    images = torch.rand(1, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)).mul(255).to(torch.uint8)
+    change = transforms.mirrored(WIDTH, HEIGHT)
+    torch.testing.assert_close(transforms.apply_to_images(images, [change]), images.flip(-1).float() / 255)
+    assert transforms.apply_to_boxes(np.array([[0.0, 3, 20, 60]]), change, WIDTH, HEIGHT)[0].tolist() == [
+        [WIDTH - 20, 3, WIDTH, 60]
+    ]
+
+
+def test_views_are_turned_to_both_sides():
+    degrees = [change.degrees for change in views(200)]
+    assert min(degrees) < -8
+    assert max(degrees) > 8
+    assert all(abs(turn) <= transforms.MAX_DEGREES for turn in degrees)
 
 
 def test_boxes_mostly_outside_the_window_are_no_targets():

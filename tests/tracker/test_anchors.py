@@ -41,7 +41,7 @@ def test_grid_centres_and_shapes():
 
 def test_shapes_from_data_are_group_medians():
     heights = np.array([10.0, 20, 30, 100, 200, 300])
-    assert anchors.shapes_from_data(BoxStatistics(heights / 2, heights), 2) == [(10, 20), (100, 200)]
+    assert anchors.shapes_from_data(BoxStatistics(heights / 2, heights, 1), 2) == [(10, 20), (100, 200)]
 
 
 def test_paper_shapes():

@@ -1,98 +1,85 @@
+"""Association by motion, appearance and overlap: one frame after the other."""
+
 import numpy as np
-import pytest
 
-from study.tracker.association import Association, Associator, PairedDetections, soft_nms
+from study.tracker.association import Association, Associator, Detections
 
-
-def detections(*rows):
-    """From (x in this frame, x in the frame before, score)."""
-
-    def boxes(xs):
-        return np.array([[x, 0.0, x + 10, 30] for x in xs]).reshape(-1, 4)
-
-    return PairedDetections(boxes([r[0] for r in rows]), boxes([r[1] for r in rows]), np.array([r[2] for r in rows]))
+RED, BLUE = (1.0, 0.0), (0.0, 1.0)
 
 
 def run(frames, **settings):
+    """Frames of (x, score) or (x, score, embedding); what is reported in each: identity by x."""
     associator = Associator(Association(**settings))
     result = []
     for rows in frames:
-        found = associator.update(detections(*rows))
+        boxes = np.array([[row[0], 0.0, row[0] + 20, 40.0] for row in rows]).reshape(-1, 4)
+        embedded = [row[2] for row in rows if len(row) > 2]
+        embeddings = np.array(embedded).reshape(-1, 2) if embedded or not rows else None
+        found = associator.update(Detections(boxes, np.array([row[1] for row in rows]), embeddings))
         result.append({box[0]: int(identity) for identity, box in zip(found.ids, found.boxes_xyxy, strict=True)})
     return result
 
 
-def test_chaining_follows_jumps_that_no_overlap_could():
-    assert run([[(0, 0, 0.9)], [(50, 0, 0.9)], [(100, 50, 0.9)]]) == [{0: 1}, {50: 1}, {100: 1}]
+def test_a_walker_keeps_its_identity_by_overlap_alone():
+    assert run([[(0, 0.9)], [(3, 0.9)], [(6, 0.9)]]) == [{0: 1}, {3: 1}, {6: 1}]
 
 
-def test_crossing_objects_keep_their_identities():
-    frames = [[(0, 0, 0.9), (40, 40, 0.9)], [(38, 2, 0.9), (3, 41, 0.9)]]
-    assert run(frames) == [{0: 1, 40: 2}, {38: 1, 3: 2}]
+def test_those_of_the_first_frame_are_reported_at_once_and_later_ones_when_they_are_seen_again():
+    assert run([[(0, 0.9)], [(0, 0.9), (100, 0.9)], [(0, 0.9), (101, 0.9)]]) == [{0: 1}, {0: 1}, {0: 1, 101: 2}]
+    assert run([[(0, 0.9)], [(0, 0.9), (100, 0.9)]], confirm_after=1)[-1] == {0: 1, 100: 2}
 
 
-def test_a_lost_track_is_recovered_at_constant_velocity():
-    frames = [[(0, 0, 0.9)], [(8, 0, 0.9)], [(16, 8, 0.9)], [], [], [(40, 90, 0.9)]]
-    assert run(frames, velocity_momentum=0.0)[-1] == {40: 1}
+def test_an_unconfirmed_track_that_is_missed_is_forgotten():
+    frames = [[(0, 0.9)], [(0, 0.9), (100, 0.9)], [(0, 0.9)], [(0, 0.9), (100, 0.9)], [(0, 0.9), (100, 0.9)]]
+    assert run(frames)[-1] == {0: 1, 100: 3}
 
 
-def test_a_lost_track_is_reported_where_its_velocity_takes_it_for_as_long_as_asked():
-    frames = [[(0, 0, 0.9)], [(8, 0, 0.9)], [(16, 8, 0.7)], [], [], [], [(48, 90, 0.9)]]
-    tracked = run(frames, velocity_momentum=0.0, coast_frames=2)
-    assert tracked == [{0: 1}, {8: 1}, {16: 1}, {24: 1}, {32: 1}, {}, {48: 1}]
+def test_appearance_tells_two_that_meet_apart():
+    """Both stand where either could be: motion and overlap alone would not know."""
+    frames = [[(0, 0.9, RED), (8, 0.9, BLUE)], [(4.1, 0.9, BLUE), (3.9, 0.9, RED)]]
+    assert run(frames) == [{0: 1, 8: 2}, {3.9: 1, 4.1: 2}]
+    swapped = [[(0, 0.9, RED), (8, 0.9, BLUE)], [(3.9, 0.9, BLUE), (4.1, 0.9, RED)]]
+    assert run(swapped)[-1] == {4.1: 1, 3.9: 2}
 
 
-def test_an_extrapolated_box_keeps_its_size():
-    associator = Associator(Association(coast_frames=9))
-    associator.update(PairedDetections(np.array([[10.0, 0, 14, 8]]), np.array([[0.0, 0, 20, 20]]), np.array([0.9])))
-    found = [associator.update(detections()).boxes_xyxy[0].tolist() for _ in range(9)]
-    assert found[0] == [12, -6, 16, 2]
-    assert found[-1] == [28, -54, 32, -46]
+def test_no_likeness_reaches_beyond_the_gate():
+    frames = [[(0, 0.9, RED)], [(300, 0.9, RED)], [(300, 0.9, RED)]]
+    assert run(frames) == [{0: 1}, {}, {300: 2}]
 
 
-def test_every_box_has_the_score_it_was_last_detected_with_and_all_detections_are_candidates():
-    associator = Associator(Association(coast_frames=1))
-    associator.update(detections((0, 0, 0.9), (50, 50, 0.6)))
-    found = associator.update(detections((50, 50, 0.5), (90, 90, 0.2)))
-    assert found.ids.tolist() == [1, 2]
-    assert found.scores.tolist() == [0.9, 0.5]
-    assert found.candidate_scores.tolist() == [0.5, 0.2]
-    assert found.candidate_boxes_xyxy[:, 0].tolist() == [50, 90]
+def test_another_appearance_at_the_same_place_is_taken_in_the_second_round():
+    frames = [[(0, 0.9, RED)], [(1, 0.9, BLUE)]]
+    assert run(frames)[-1] == {1: 1}
+    assert run(frames, iou=1.0)[-1] == {}
 
 
-def test_misses_are_counted_consecutively_and_a_track_is_forgotten():
-    seen, gap = [(0, 0, 0.9)], []
-    assert run([seen, gap, gap, seen, gap, gap, seen], max_missed=2)[-1] == {0: 1}
-    assert run([seen, gap, gap, gap, seen], max_missed=2)[-1] == {0: 2}
+def test_a_lost_track_is_found_again_by_appearance_until_it_is_forgotten():
+    frames = [[(0, 0.9, RED)], [(0, 0.9, RED)], *[[]] * 5, [(1, 0.9, RED)], [(1, 0.9, RED)]]
+    assert run(frames, max_missed=5)[-1] == {1: 1}
+    assert run(frames, max_missed=4)[-1] == {1: 2}
 
 
-def test_weak_detections_continue_tracks_but_start_none():
-    assert run([[(0, 0, 0.4)], [(0, 0, 0.6)], [(1, 0, 0.4)], [(1, 1, 0.1)]]) == [{}, {0: 1}, {1: 1}, {}]
+def test_a_faint_detection_continues_a_track_and_starts_none():
+    assert run([[(0, 0.9)], [(1, 0.35), (100, 0.35)], [(2, 0.35), (100, 0.35)]]) == [{0: 1}, {1: 1}, {2: 1}]
+    assert run([[(0, 0.9)], [(1, 0.25)]])[-1] == {}
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_identities_are_unique_in_a_frame(seed):
-    random = np.random.default_rng(seed)
-    associator = Associator(Association())
-    for _ in range(30):
-        count = random.integers(0, 12)
-        boxes = random.uniform(0, 60, (count, 4))
-        boxes[:, 2:] = boxes[:, :2] + 20
-        before = boxes + random.normal(0, 4, (count, 4))
-        found = associator.update(PairedDetections(boxes, before, random.random(count)))
-        assert len(set(found.ids)) == len(found.ids) == len(np.unique(found.boxes_xyxy, axis=0))
-        assert (found.ids > 0).all()
+def test_the_embedding_of_a_track_is_a_running_mean():
+    associator = Associator(Association(embedding_momentum=0.5))
+    for embedding in (RED, BLUE):
+        associator.update(Detections(np.array([[0.0, 0, 20, 40]]), np.array([0.9]), np.array([embedding])))
+    assert associator._embeddings is not None
+    np.testing.assert_allclose(associator._embeddings, [[0.5**0.5, 0.5**0.5]])
 
 
-def test_soft_nms_decays_by_a_gaussian_of_the_overlap():
-    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10], [100, 0, 110, 10]])
-    order, scores = soft_nms(boxes, np.array([0.9, 0.8, 0.3]), sigma=0.5, min_score=0.01)
-    assert order.tolist() == [0, 2, 1]
-    assert scores == pytest.approx([0.9, 0.3, 0.8 * np.exp(-2)])
-    assert soft_nms(boxes, np.array([0.9, 0.8, 0.3]), sigma=0.5, min_score=0.2)[0].tolist() == [0, 2]
+def test_filtered_boxes_lag_behind_a_jump():
+    jump = [[(0, 0.9)], [(0, 0.9)], [(6, 0.9)]]
+    assert list(run(jump)[-1]) == [6]
+    (place,) = run(jump, report="filtered")[-1]
+    assert 0 < place < 6
 
 
-def test_no_detections():
-    order, scores = soft_nms(np.zeros((0, 4)), np.zeros(0), 0.5, 0.1)
-    assert len(order) == len(scores) == 0
-    assert run([[], [(0, 0, 0.9)], []]) == [{}, {0: 1}, {}]
+def test_all_detections_are_candidates():
+    found = Associator(Association()).update(Detections(np.array([[0.0, 0, 20, 40]]), np.array([0.1])))
+    assert found.ids.tolist() == []
+    assert found.candidate_scores.tolist() == [0.1]

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from study.batch import FrameTargets, PairBatch
+from study.batch import FrameBatch, FrameTargets
 from study.data import BoxStatistics
 from study.errors import UserError
 from study.losses.objectives import CLS_REG, CLS_REG_REID
 from study.tracker.backbone import ResNetBackbone
 from study.tracker.chained import Config
 
-STATISTICS = BoxStatistics(np.array([10.0, 12, 20, 22]), np.array([30.0, 33, 60, 64]))
+STATISTICS = BoxStatistics(np.array([10.0, 12, 20, 22]), np.array([30.0, 33, 60, 64]), 4)
 
 
 def parameters(module):
@@ -21,8 +21,8 @@ def batch(size=2, width=96, height=64, boxes=3, seed=0):
     low = torch.rand(size, boxes, 2, generator=generator) * torch.tensor([width - 20.0, height - 40.0])
     boxes_xyxy = torch.cat([low, low + torch.tensor([14.0, 36.0])], dim=2)
     ids = torch.arange(1, boxes + 1).expand(size, -1)
-    images = torch.rand(2, size, 3, height, width, generator=generator)
-    return PairBatch(images[0], images[1], FrameTargets(boxes_xyxy, ids), FrameTargets(boxes_xyxy + 3, ids))
+    images = torch.rand(2, size, 3, height, width, generator=generator).transpose(0, 1)
+    return FrameBatch(images, (FrameTargets(boxes_xyxy, ids), FrameTargets(boxes_xyxy + 3, ids)))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_image_without_boxes_still_teaches_negatives():
     tracker = Config(width=8, fpn_channels=16, tower_channels=16).build(CLS_REG_REID, STATISTICS)
     full = batch(size=1)
     nothing = FrameTargets(torch.tensor([[[0.0, 0, 1, 1]]]), torch.zeros(1, 1, dtype=torch.int64))
-    losses = tracker(PairBatch(full.first_images, full.second_images, nothing, nothing)).losses
+    losses = tracker(FrameBatch(full.images, (nothing, nothing))).losses
     assert losses["cls"] > 0
     assert losses["reid"] > 0
     assert losses["reg"] == 0
@@ -87,11 +87,9 @@ def test_losses_of_a_batch_are_the_mean_of_its_images():
         return boxes, torch.cat([targets.ids, torch.zeros(1, missing, dtype=torch.int64)], 1)
 
     first, second = ([padded(getattr(p, side)) for p in parts] for side in ("first", "second"))
-    whole = PairBatch(
-        torch.cat([p.first_images for p in parts]),
-        torch.cat([p.second_images for p in parts]),
-        FrameTargets(*(torch.cat(x) for x in zip(*first, strict=True))),
-        FrameTargets(*(torch.cat(x) for x in zip(*second, strict=True))),
+    whole = FrameBatch(
+        torch.cat([p.images for p in parts]),
+        tuple(FrameTargets(*(torch.cat(x) for x in zip(*side, strict=True))) for side in (first, second)),
     )
     with torch.no_grad():
         each = [tracker(p).losses for p in parts]
@@ -104,7 +102,7 @@ def test_learns_one_pair_by_heart_and_tracks_it():
     torch.manual_seed(0)
     tracker = Config(width=8, fpn_channels=32, tower_channels=32).build(CLS_REG_REID, STATISTICS)
     pair = batch(size=1, boxes=2, seed=3)
-    same = PairBatch(pair.first_images, pair.first_images, pair.first, pair.first)
+    same = FrameBatch(pair.images[:, [0, 0]], (pair.first, pair.first))
     optimizer = torch.optim.Adam(tracker.parameters(), 3e-3)
     for _ in range(150):
         loss = sum(tracker(same).losses.values())

@@ -1,0 +1,68 @@
+"""What re-identification losses share: which embeddings are of one object, which of different ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The embeddings of each image's frames, E = F x N of them, against each other.
+
+    Attributes:
+        embeddings: [B, E, C], of length 1.
+        positive: bool [B, E, E], the same object in another frame.
+        negative: bool [B, E, E], another object of the same image.
+        anchors: bool [B, E], embeddings with a positive and a negative.
+    """
+
+    embeddings: Tensor
+    positive: Tensor
+    negative: Tensor
+    anchors: Tensor
+
+    def similarities(self) -> Tensor:
+        """Cosines, [B, E, E]."""
+        return self.embeddings @ self.embeddings.transpose(1, 2)
+
+    def distances(self) -> Tensor:
+        """Euclidean distances, [B, E, E]; without a gradient where two embeddings are equal."""
+        return (2 - 2 * self.similarities()).clamp(min=1e-12).sqrt()
+
+
+def compare(predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Comparisons:
+    """Compare the embeddings of all frames of an image.
+
+    Only objects of the same image are compared: across images an identity may recur, or be somebody else's number.
+
+    Args:
+        predictions: `embedding` [B, F, N, C].
+        targets: `present` bool [B, F, N]; a slot n is one object in all frames.
+    """
+    embeddings, present = predictions["embedding"], targets["present"]
+    batch, frames, count, channels = embeddings.shape
+    here = present.reshape(batch, -1)
+    slot = torch.arange(count, device=here.device).repeat(frames)
+    both = here[:, :, None] & here[:, None, :]
+    same = slot[:, None] == slot[None, :]
+    itself = torch.eye(len(slot), dtype=torch.bool, device=here.device)
+    positive, negative = both & same & ~itself, both & ~same
+    anchors = positive.any(dim=2) & negative.any(dim=2)
+    return Comparisons(embeddings.reshape(batch, -1, channels), positive, negative, anchors)
+
+
+def mean_of_anchors(losses: Tensor, anchors: Tensor) -> Tensor:
+    """Mean over the anchors of each image, shape [B]; 0 (attached) for an image without any."""
+    return losses.where(anchors, 0).sum(dim=1) / anchors.sum(dim=1).clamp(min=1)
+
+
+@torch.no_grad()
+def retrieval(predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """How many anchors have one of their own object nearest, and how many there are: [1] and [1]."""
+    found = compare(predictions, targets)
+    similarities = found.similarities()
+    nearest = [similarities.masked_fill(~mask, -2).amax(dim=2) for mask in (found.positive, found.negative)]
+    right = (nearest[0] > nearest[1]) & found.anchors
+    return right.sum()[None], found.anchors.sum()[None]

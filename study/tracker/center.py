@@ -1,0 +1,267 @@
+"""`center`: objects as points of a stride-4 map, with an embedding each.
+
+Zhang et al. 2021 ("FairMOT"), and CL-MOT, whose heads are the same. Deviations: any backbone of
+`study.tracker.backbone` under a feature pyramid instead of deformable convolutions; group normalisation without
+pretrained parameters.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from study.batch import FrameBatch
+from study.config import Objective, TrackerConfig
+from study.errors import UserError
+from study.losses.embeddings import retrieval
+from study.tracker.association import Association, Associator, Detections, Fraction
+from study.tracker.backbone import Backbone, group_norm, make_backbone, normalise
+from study.tracker.base import FrameTracks, Tracker, TrainingOutput
+from study.tracker.centers import boxes_at, cells, heatmaps, peaks
+from study.tracker.heads import build_losses, needed
+from study.tracker.slots import Slots, align
+
+STRIDE = 4
+"""Pixels a cell of the map."""
+
+_PRIOR = 0.1
+"""Probability of a centre that the heat map begins with (Law and Deng 2018, section 4.1)."""
+
+
+class Config(TrackerConfig):
+    """Architecture and inference of the centre tracker. The defaults are a network for laptops."""
+
+    backbone: Literal["small", "resnet18", "resnet34", "resnet50"] = "small"
+    width: Annotated[int, Field(ge=4, multiple_of=4)] = 16  # of the small backbone
+    pretrained: str | None = None  # "imagenet", or a file with a state dict of the ResNet
+    top_level: Annotated[int, Field(ge=2, le=5)] = 4  # coarsest level of the backbone that is used; stride 2 ** level
+    channels: PositiveInt = 64  # of the map
+    head_channels: PositiveInt = 64
+    embedding_channels: NonNegativeInt = 64  # 0: no embedding
+    projection: tuple[PositiveInt, PositiveInt] | None = None  # (hidden, outputs) of layers that losses alone see
+    learn_from: Literal["first", "all"] = "all"  # frames of a sample that detection learns from
+    candidate_score: Fraction = 0.1
+    max_candidates: PositiveInt = 100
+    association: Association = Association()
+
+    def build(self, objective: Objective, statistics: Any) -> "CenterTracker":
+        """Make the network.
+
+        Args:
+            objective: its task losses must need nothing that the network does not predict.
+            statistics: of the training split, for the number of identities; None where all parameters come from a
+                checkpoint.
+
+        Raises:
+            UserError: settings that do not fit each other.
+        """
+        if self.projection is not None and not self.embedding_channels:
+            raise UserError("tracker.projection: needs an embedding; set tracker.embedding_channels")
+        offered = {"heatmap", "cls", "size", "offset", "boxes"}
+        offered |= {"embedding"} if self.embedding_channels else set()
+        offered |= {"third_frame"} if self.learn_from == "all" else set()
+        remedies = {
+            "embedding": "'embedding'; set tracker.embedding_channels above 0",
+            "third_frame": "'third_frame'; set tracker.learn_from to 'all'",
+        }
+        channels = self.projection[1] if self.projection else self.embedding_channels
+        losses = build_losses(objective, offered, remedies, channels, statistics)
+        wanted = needed(objective)
+        if not wanted & {"heatmap", "cls"} or not ({"boxes"} <= wanted or {"size", "offset"} <= wanted):
+            raise UserError(
+                f"objective {objective.name!r}: a centre tracker learns where objects are from 'heatmap' or 'cls', and "
+                f"their boxes from 'boxes', or 'size' and 'offset'; its task losses read {', '.join(sorted(wanted))}"
+            )
+        backbone = make_backbone(
+            self.backbone, self.width, self.top_level, self.pretrained, load=statistics is not None
+        )
+        embeds = "embedding" in wanted  # a head that nothing trains would tell nothing
+        network = CenterTracker(self, backbone, losses, self.embedding_channels if embeds else 0)
+        if statistics is not None:
+            network.begin_with(float(np.median(statistics.widths)), float(np.median(statistics.heights)))
+        return network
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """Outputs of the heads, each [M, channels, rows, columns]."""
+
+    heatmap: Tensor
+    size: Tensor
+    offset: Tensor
+    embedding: Tensor | None
+
+
+class CenterTracker(Tracker):
+    """Backbone, decoder to stride 4, and heads for heat map, size, offset and embedding."""
+
+    def __init__(self, config: Config, backbone: Backbone, losses: nn.ModuleDict, embedding_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbone
+        self.levels = list(range(2, config.top_level + 1))
+        self.decoder = Decoder([backbone.channels[level] for level in self.levels], config.channels)
+        outputs = {"heatmap": 1, "size": 2, "offset": 2}
+        if embedding_channels:
+            outputs["embedding"] = embedding_channels
+        self.heads = nn.ModuleDict({name: head(config, count) for name, count in outputs.items()})
+        nn.init.constant_(self.heads["heatmap"][-1].bias, -math.log(1 / _PRIOR - 1))  # type: ignore[index]
+        self.projection: nn.Module | None = None
+        if config.projection is not None and embedding_channels:
+            hidden, count = config.projection
+            self.projection = nn.Sequential(
+                nn.Linear(embedding_channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, count)
+            )
+        self.losses = losses
+
+    def begin_with(self, width: float, height: float) -> None:
+        """Begin with boxes of this size, in pixels: empty ones would have no gradient of their place."""
+        with torch.no_grad():
+            self.heads["size"][-1].bias.copy_(torch.tensor([width, height]) / STRIDE)  # type: ignore[index]
+
+    def features(self, images: Tensor) -> Tensor:
+        """The stride-4 map of float images [M, 3, H, W] in 0-1."""
+        maps = self.backbone(normalise(images))
+        finest: Tensor = self.decoder([maps[level] for level in self.levels])
+        return finest
+
+    def predict(self, features: Tensor) -> _Maps:
+        """Outputs of the heads; heat maps are logits, embeddings have length 1."""
+        maps = {name: self.heads[name](features).float() for name in self.heads}
+        embedding = F.normalize(maps["embedding"], dim=1) if "embedding" in maps else None
+        return _Maps(maps["heatmap"], maps["size"], maps["offset"], embedding)
+
+    def forward(self, batch: FrameBatch) -> TrainingOutput:
+        """Task losses of a batch."""
+        features = self.features(batch.images.flatten(0, 1))
+        predictions, targets = self._at_objects(self.predict(features), align(batch.targets), batch.images)
+        losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
+        counts = {}
+        if "embedding" in predictions:
+            right, asked = retrieval(predictions, targets)
+            counts["id"] = (right[0], asked[0])
+
+        def performance() -> dict[str, tuple[Tensor, Tensor]]:
+            return {name: loss.performance(predictions, targets) for name, loss in self.losses.items()}  # type: ignore[operator]
+
+        return TrainingOutput(losses, [features], counts, performance)
+
+    def _at_objects(self, maps: _Maps, slots: Slots, images: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Predictions at the centres of the objects, and targets; keys and shapes as in `study.losses.TaskLoss`."""
+        batch, frames = images.shape[:2]
+        rows, columns = maps.heatmap.shape[-2:]
+        learned = 1 if self.config.learn_from == "first" else frames
+        place, centres = cells(slots.boxes_xyxy, STRIDE, rows, columns)
+        present = slots.present[:, :learned]
+
+        def pick(values: Tensor, count: int) -> Tensor:
+            """Values at the centres of the first frames, [B, count, N, channels]."""
+            flat = values.unflatten(0, (batch, frames))[:, :count].flatten(3).transpose(2, 3)
+            index = place[:, :count, :, 1] * columns + place[:, :count, :, 0]
+            return flat.gather(2, index[..., None].expand(-1, -1, -1, flat.shape[-1]))
+
+        size, offset = pick(maps.size, learned), pick(maps.offset, learned)
+        wanted = heatmaps(slots.boxes_xyxy[:, :learned].flatten(0, 1), present.flatten(0, 1), STRIDE, rows, columns)
+        wanted = wanted.unflatten(0, (batch, learned))
+        heat = maps.heatmap.unflatten(0, (batch, frames))[:, :learned, 0]
+        predictions = {
+            "heatmap": heat,
+            "size": size,
+            "offset": offset,
+            "boxes": boxes_at(place[:, :learned], offset, size, STRIDE),
+            "cls": heat.flatten(1),
+        }
+        if maps.embedding is not None:
+            embedding = pick(maps.embedding, frames)
+            if self.projection is not None:
+                embedding = F.normalize(self.projection(embedding).float(), dim=-1)
+            predictions["embedding"] = embedding
+        boxes = slots.boxes_xyxy
+        near = torch.zeros_like(wanted, dtype=torch.long).masked_fill(wanted > 0, -1).masked_fill(wanted == 1, 1)
+        targets = {
+            "heatmap": wanted,
+            "size": (boxes[:, :learned, :, 2:] - boxes[:, :learned, :, :2]) / STRIDE,
+            "offset": (centres - place)[:, :learned],
+            "boxes": boxes,
+            "cls": near.flatten(1),
+            "present": slots.present,
+            "ids": slots.ids,
+            "image_size": boxes.new_tensor([images.shape[-1], images.shape[-2]]),
+        }
+        return predictions, targets
+
+    def last_shared_layer(self) -> list[nn.Parameter]:
+        """The convolution that makes the map."""
+        return [parameter for name, parameter in self.decoder.output.named_parameters() if name == "weight"]
+
+    def online(self) -> "OnlineCenter":
+        """Start on a new sequence."""
+        return OnlineCenter(self)
+
+
+class Decoder(nn.Module):
+    """A feature pyramid down to its finest map alone (Lin et al. 2017, "Feature Pyramid Networks", section 3).
+
+    torchvision's makes a map of every level, of which all but one would learn nothing.
+
+    Args:
+        inputs: channels of the backbone's maps, fine to coarse.
+        channels: of the result.
+    """
+
+    def __init__(self, inputs: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in inputs)
+        self.output = nn.Conv2d(channels, channels, 3, padding=1)
+        for layer in (*self.lateral, self.output):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """The map of the finest level."""
+        *finer, features = (lateral(values) for lateral, values in zip(self.lateral, maps, strict=True))
+        for values in reversed(finer):
+            features = values + F.interpolate(features, size=values.shape[-2:], mode="nearest")
+        found: Tensor = self.output(features)
+        return found
+
+
+class OnlineCenter:
+    """One sequence: the tracks so far."""
+
+    def __init__(self, network: CenterTracker) -> None:
+        self.network = network
+        self._associator = Associator(network.config.association)
+
+    @torch.inference_mode()
+    def update(self, image: Tensor) -> FrameTracks:
+        """Take the next frame; see `study.tracker.OnlineTracker`."""
+        network, config = self.network, self.network.config
+        maps = network.predict(network.features(image[None].float() / 255))
+        place, scores = peaks(maps.heatmap[0, 0].sigmoid(), config.max_candidates)
+        place, scores = place[scores >= config.candidate_score], scores[scores >= config.candidate_score]
+        column, row = place.unbind(1)
+        offset, size = (values[0, :, row, column].T for values in (maps.offset, maps.size))
+        boxes = boxes_at(place, offset, size.clamp(min=0), STRIDE)
+        embeddings = None
+        if maps.embedding is not None:
+            embeddings = maps.embedding[0, :, row, column].T.double().cpu().numpy()
+        return self._associator.update(
+            Detections(boxes.double().cpu().numpy(), scores.double().cpu().numpy(), embeddings)
+        )
+
+
+def head(config: Config, outputs: int) -> nn.Sequential:
+    """A convolution with normalisation and ReLU, then one of a single cell to the outputs."""
+    hidden = nn.Conv2d(config.channels, config.head_channels, 3, padding=1, bias=False)
+    last = nn.Conv2d(config.head_channels, outputs, 1)
+    nn.init.kaiming_normal_(hidden.weight, nonlinearity="relu")
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    return nn.Sequential(hidden, group_norm(config.head_channels), nn.ReLU(inplace=True), last)

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import torch
+
+from study.batch import FrameBatch, FrameTargets
+from study.config import Objective
+from study.data import BoxStatistics
+from study.errors import UserError
+from study.losses import classification, giou, heatmap, identity, l1, regression, temporal, triplet
+from study.losses.objectives import CLMOT, FAIRMOT
+from study.tracker.association import Association
+from study.tracker.center import Config
+
+STATISTICS = BoxStatistics(np.array([10.0, 12]), np.array([30.0, 33]), 6)
+SMALL = {"width": 8, "channels": 16, "head_channels": 16, "embedding_channels": 8}
+STEADY = Objective(name="steady", task_losses=(heatmap.Config(), giou.Config(), temporal.Config()))
+
+
+def batch(size=2, width=96, height=64, boxes=3, frames=2, seed=0):
+    draws = torch.Generator().manual_seed(seed)
+    low = torch.rand(size, boxes, 2, generator=draws) * torch.tensor([width - 20.0, height - 40.0])
+    boxes_xyxy = torch.cat([low, low + torch.tensor([14.0, 36.0])], dim=2)
+    ids = torch.arange(1, boxes + 1).expand(size, -1)
+    images = torch.rand(size, frames, 3, height, width, generator=draws)
+    return FrameBatch(images, tuple(FrameTargets(boxes_xyxy + 3 * i, ids) for i in range(frames)))
+
+
+def build(objective=FAIRMOT, **changes):
+    torch.manual_seed(0)
+    return Config(**(SMALL | changes)).build(objective, STATISTICS)
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes"),
+    [
+        (FAIRMOT, {}),
+        (FAIRMOT, {"top_level": 2}),
+        (FAIRMOT, {"backbone": "resnet18", "top_level": 5}),
+        (FAIRMOT, {"projection": (12, 5)}),
+        (CLMOT, {"learn_from": "first"}),
+        (STEADY, {}),
+        (STEADY, {"embedding_channels": 0}),
+    ],
+)
+def test_every_parameter_learns(objective, changes):
+    tracker = build(objective, **changes)
+    output = tracker(batch(frames=objective.sampling.num_frames))
+    assert tuple(output.losses) == objective.tasks
+    assert all(loss.shape == () and loss.isfinite() for loss in output.losses.values())
+    sum(output.losses.values()).backward()
+    silent = [name for name, p in tracker.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+    assert output.shared_features[0].shape[2:] == (16, 24)
+    (layer,) = tracker.last_shared_layer()
+    assert layer.shape[0] == output.shared_features[0].shape[1]
+
+
+def test_detection_learns_from_the_first_frame_alone_if_asked():
+    tracker = build(CLMOT, learn_from="first")
+    some = batch()
+    other = FrameBatch(torch.stack([some.images[:, 0], some.images[:, 1] * 0.5], dim=1), some.targets)
+    with torch.no_grad():
+        one, two = tracker(some).losses, tracker(other).losses
+    assert {name for name in one if one[name] != two[name]} == {"triplet"}
+
+
+def test_frames_without_objects_or_with_one():
+    tracker = build()
+    full = batch(size=1, boxes=1)
+    nothing = FrameTargets(torch.tensor([[[0.0, 0, 1, 1]]]), torch.zeros(1, 1, dtype=torch.int64))
+    losses = tracker(FrameBatch(full.images, (nothing, nothing))).losses
+    assert losses["heatmap"] > 0
+    assert losses["size"] == losses["offset"] == losses["identity"] == 0
+    sum(losses.values()).backward()
+    alone = build(CLMOT)(full).losses
+    assert alone["triplet"] == 0
+    assert alone["size"] > 0
+
+
+def test_losses_of_a_batch_are_the_mean_of_its_images():
+    tracker = build().eval()
+    whole = batch(size=2)
+    with torch.no_grad():
+        together = tracker(whole).losses
+        each = [
+            tracker(
+                FrameBatch(
+                    whole.images[i : i + 1],
+                    tuple(FrameTargets(t.boxes_xyxy[i : i + 1], t.ids[i : i + 1]) for t in whole.targets),
+                )
+            ).losses
+            for i in range(2)
+        ]
+    for name, loss in together.items():
+        torch.testing.assert_close(loss, (each[0][name] + each[1][name]) / 2)
+
+
+def test_learns_one_pair_by_heart_and_tracks_it():
+    tracker = build(association=Association(start_score=0.4), width=16)
+    pair = batch(size=1, boxes=2, seed=3)
+    same = FrameBatch(pair.images[:, [0, 0]], (pair.first, pair.first))
+    optimizer = torch.optim.Adam(tracker.parameters(), 5e-3)
+    for _ in range(200):
+        losses = tracker(same).losses
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+    online = tracker.eval().online()
+    image = (same.images[0, 0] * 255).round().to(torch.uint8)
+    frames = [online.update(image) for _ in range(3)]
+    assert [frame.ids.tolist() for frame in frames] == [[1, 2]] * 3
+    found = frames[-1].boxes_xyxy[np.argsort(frames[-1].boxes_xyxy[:, 0])]
+    truth = same.first.boxes_xyxy[0].numpy()
+    np.testing.assert_allclose(found, truth[np.argsort(truth[:, 0])], atol=2)
+
+
+def test_identity_labels_teach_nothing_in_views():
+    """Views number the objects of a frame; which numbers they have changes no loss."""
+    tracker = build(CLMOT)
+    some = batch(boxes=4)
+    shuffled = torch.tensor([4, 2, 9, 7])
+    other = FrameBatch(some.images, tuple(FrameTargets(t.boxes_xyxy, shuffled[t.ids - 1]) for t in some.targets))
+    with torch.no_grad():
+        one, two = tracker(some).losses, tracker(other).losses
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes", "message"),
+    [
+        (FAIRMOT, {"embedding_channels": 0}, "task loss 'identity' needs 'embedding'; set tracker.embedding_channels"),
+        (FAIRMOT, {"embedding_channels": 0, "projection": (4, 4)}, "tracker.projection: needs an embedding"),
+        (STEADY, {"learn_from": "first"}, "task loss 'temporal' needs 'third_frame'; set tracker.learn_from to 'all'"),
+        ((classification.Config(), regression.Config()), {}, "task loss 'reg' needs 'reg'; this tracker predicts"),
+        ((triplet.Config(), heatmap.Config()), {}, "a centre tracker learns where objects are from"),
+        ((giou.Config(), identity.Config()), {}, "its task losses read boxes, embedding"),
+        ((heatmap.Config(), l1.Config(on="size")), {}, "and their boxes from 'boxes', or 'size' and 'offset'"),
+        (FAIRMOT, {"pretrained": "imagenet"}, "tracker.pretrained: only for resnet18"),
+    ],
+)
+def test_objectives_that_do_not_fit(objective, changes, message):
+    if isinstance(objective, tuple):
+        objective = Objective(name="odd", task_losses=objective)
+    with pytest.raises(UserError) as caught:
+        build(objective, **changes)
+    assert message in str(caught.value)
