@@ -26,7 +26,8 @@ class Shapes:
 class TaskLoss(nn.Module):
     """One loss of the joint objective, a number per image so that uneven workers can be averaged exactly.
 
-    A tracker with anchors gives these predictions and targets (B images, A anchors):
+    Trackers give these predictions and targets (B images of F frames each; detection learns from D of them; A anchors,
+    or cells of a map; N objects at the most, a slot n being one object in all frames). Those with anchors:
 
     | prediction | shape | meaning |
     |---|---|---|
@@ -41,6 +42,26 @@ class TaskLoss(nn.Module):
     | `reid` | int64 [B, A] | 1 the same identity in both frames, 0 not, -1 ignored |
     | `reg` | [B, A, 8] | offsets to reach |
     | `reg_mask` | bool [B, A, 8] | offsets that count: of objects, second box only where the identity is in frame 2 |
+
+    Those with a map of centres; `boxes` are given by trackers with anchors too, a slot being an anchor with an object:
+
+    | prediction | shape | meaning |
+    |---|---|---|
+    | `heatmap` | [B, D, rows, columns] | logit: the cell holds the centre of an object |
+    | `cls` | [B, A] | the same, of all cells in a row |
+    | `size`, `offset` | [B, D, N, 2] | at the objects' centres: width and height, centre less cell; in cells |
+    | `boxes` | [B, D, N, 4] | xyxy, pixels |
+    | `embedding` | [B, F, N, C] | at the objects' centres, of length 1 |
+
+    | target | shape | meaning |
+    |---|---|---|
+    | `heatmap` | [B, D, rows, columns] | 1 at a centre, falling off around it |
+    | `cls` | int64 [B, A] | 1 a centre, 0 background, -1 around a centre |
+    | `size`, `offset` | [B, D, N, 2] | to reach |
+    | `boxes` | [B, F, N, 4] | xyxy, pixels |
+    | `present` | bool [B, F, N] | whether the object is in the frame |
+    | `ids` | int64 [B, N] | identities from 1, those of the training split first; 0 for padding |
+    | `image_size` | [2] | width and height, pixels |
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
