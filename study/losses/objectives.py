@@ -1,7 +1,7 @@
 """Ready-made objectives: named lists of task losses."""
 
 from study.config import Objective
-from study.losses import classification, heatmap, id_verification, identity, l1, regression, triplet
+from study.losses import classification, dmota, dmotp, heatmap, id_verification, identity, l1, regression, triplet
 
 CLS_REG_REID = Objective(
     name="cls_reg_reid",
@@ -19,3 +19,6 @@ FAIRMOT = Objective(name="fairmot", task_losses=(*_CENTRES, identity.Config()))
 
 CLMOT = Objective(name="clmot", task_losses=(*_CENTRES, triplet.Config(views=True)))
 """CL-MOT's: centres, and embeddings that tell the objects of one frame apart in two views of it."""
+
+DEEPMOT = Objective(name="deepmot", task_losses=(*_CENTRES, identity.Config(), dmota.Config(), dmotp.Config()))
+"""DeepMOT's: soft MOTA and MOTP of the tracker's own tracks, on top of FairMOT's losses, which it starts from."""

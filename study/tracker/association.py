@@ -84,6 +84,28 @@ class Associator:
         """
         config = self.config
         usable = detections[detections.scores >= min(config.keep_score, config.start_score)]
+        track_of = self._follow(usable)
+        reported = np.flatnonzero(track_of >= 0)
+        reported = reported[self._hits[track_of[reported]] >= config.confirm_after]
+        reported = reported[np.argsort(self._ids[track_of[reported]])]
+        tracks = track_of[reported]
+        boxes = usable.boxes_xyxy[reported] if config.report == "detection" else self._motions.boxes_xyxy[tracks]
+        found = FrameTracks(self._ids[tracks], boxes, usable.scores[reported], detections.boxes_xyxy, detections.scores)
+        self._forget()
+        return found
+
+    def identify(self, detections: Detections) -> np.ndarray:
+        """Take the next frame's detections, say which track each belongs to: int64 [N], 0 for none."""
+        ids = np.zeros(len(detections), dtype=np.int64)
+        usable = np.flatnonzero(detections.scores >= min(self.config.keep_score, self.config.start_score))
+        track_of = self._follow(detections[usable])
+        ids[usable[track_of >= 0]] = self._ids[track_of[track_of >= 0]]
+        self._forget()
+        return ids
+
+    def _follow(self, usable: Detections) -> np.ndarray:
+        """Which track each detection continues or starts, by its place; -1 for none."""
+        config = self.config
         self._motions.velocity[self._missed > 0, 3] = 0.0  # what is out of sight neither grows nor shrinks
         self._motions.predict()
         measurements = measure(usable.boxes_xyxy)
@@ -102,16 +124,8 @@ class Associator:
             _link(near, free, overlaps[np.ix_(near, free)], 1 - least, track_of)
         self._take_in(track_of, usable, measurements)
         self._start(np.flatnonzero((track_of < 0) & (usable.scores >= config.start_score)), track_of, usable)
-        reported = np.flatnonzero(track_of >= 0)
-        reported = reported[self._hits[track_of[reported]] >= config.confirm_after]
-        tracks = track_of[reported]
-        order = np.argsort(self._ids[tracks])
-        reported, tracks = reported[order], tracks[order]
-        boxes = usable.boxes_xyxy[reported] if config.report == "detection" else self._motions.boxes_xyxy[tracks]
-        found = FrameTracks(self._ids[tracks], boxes, usable.scores[reported], detections.boxes_xyxy, detections.scores)
-        self._forget()
         self._first = False
-        return found
+        return track_of
 
     def _first_costs(
         self, tracks: np.ndarray, detections: Detections, measurements: np.ndarray

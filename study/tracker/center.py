@@ -63,7 +63,7 @@ class Config(TrackerConfig):
         """
         if self.projection is not None and not self.embedding_channels:
             raise UserError("tracker.projection: needs an embedding; set tracker.embedding_channels")
-        offered = {"heatmap", "cls", "size", "offset", "boxes"}
+        offered = {"heatmap", "cls", "size", "offset", "boxes", "detections"}
         offered |= {"embedding"} if self.embedding_channels else set()
         offered |= {"third_frame"} if self.learn_from == "all" else set()
         remedies = {
@@ -89,7 +89,7 @@ class Config(TrackerConfig):
 
 
 @dataclass(frozen=True)
-class _Maps:
+class Maps:
     """Outputs of the heads, each [M, channels, rows, columns]."""
 
     heatmap: Tensor
@@ -119,6 +119,7 @@ class CenterTracker(Tracker):
                 nn.Linear(embedding_channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, count)
             )
         self.losses = losses
+        self.follows = any("detections" in loss.needs for loss in losses.values())  # type: ignore[operator]
 
     def begin_with(self, width: float, height: float) -> None:
         """Begin with boxes of this size, in pixels: empty ones would have no gradient of their place."""
@@ -131,16 +132,19 @@ class CenterTracker(Tracker):
         finest: Tensor = self.decoder([maps[level] for level in self.levels])
         return finest
 
-    def predict(self, features: Tensor) -> _Maps:
+    def predict(self, features: Tensor) -> Maps:
         """Outputs of the heads; heat maps are logits, embeddings have length 1."""
         maps = {name: self.heads[name](features).float() for name in self.heads}
         embedding = F.normalize(maps["embedding"], dim=1) if "embedding" in maps else None
-        return _Maps(maps["heatmap"], maps["size"], maps["offset"], embedding)
+        return Maps(maps["heatmap"], maps["size"], maps["offset"], embedding)
 
     def forward(self, batch: FrameBatch) -> TrainingOutput:
         """Task losses of a batch."""
         features = self.features(batch.images.flatten(0, 1))
-        predictions, targets = self._at_objects(self.predict(features), align(batch.targets), batch.images)
+        maps = self.predict(features)
+        predictions, targets = self._at_objects(maps, align(batch.targets), batch.images)
+        if self.follows:
+            predictions |= self.followed(maps, *batch.images.shape[:2])
         losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
         counts = {}
         if "embedding" in predictions:
@@ -152,7 +156,7 @@ class CenterTracker(Tracker):
 
         return TrainingOutput(losses, [features], counts, performance)
 
-    def _at_objects(self, maps: _Maps, slots: Slots, images: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _at_objects(self, maps: Maps, slots: Slots, images: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Predictions at the centres of the objects, and targets; keys and shapes as in `study.losses.TaskLoss`."""
         batch, frames = images.shape[:2]
         rows, columns = maps.heatmap.shape[-2:]
@@ -195,6 +199,44 @@ class CenterTracker(Tracker):
             "image_size": boxes.new_tensor([images.shape[-1], images.shape[-2]]),
         }
         return predictions, targets
+
+    def followed(self, maps: Maps, batch: int, frames: int) -> dict[str, Tensor]:
+        """What the tracker itself finds and follows in the frames of each sample; boxes have gradients, choices none.
+
+        Returns:
+            `detections` [B, F, K, 4] and `detected` bool [B, F, K]; a row k is one track in all frames.
+        """
+        samples = []
+        for image in range(batch):
+            associator = Associator(self.config.association.model_copy(update={"confirm_after": 1}))
+            found = [self.detect(maps, image * frames + frame) for frame in range(frames)]
+            ids = [torch.from_numpy(associator.identify(_plain(*one))).to(one[0].device) for one in found]
+            known, row = torch.cat(ids).unique(return_inverse=True)
+            rows = row.split([len(part) for part in ids])
+            # Row 0 takes what belongs to no track, if there is any, and is cut off.
+            first = int(len(known) > 0 and known[0] == 0)
+            boxes, seen = [], []
+            for (places, _, _), place in zip(found, rows, strict=True):
+                boxes.append(places.new_zeros(len(known), 4).index_put((place,), places)[first:])
+                here = torch.zeros(len(known), dtype=torch.bool, device=place.device)
+                seen.append(here.index_fill(0, place, True)[first:])
+            samples.append((torch.stack(boxes), torch.stack(seen)))
+        count = max(1, *(seen.shape[1] for _, seen in samples))
+        attached = 0 * (maps.size.sum() + maps.offset.sum())  # a loss without any track still has a gradient, of 0
+        return {
+            "detections": torch.stack([F.pad(b, (0, 0, 0, count - b.shape[1])) for b, _ in samples]) + attached,
+            "detected": torch.stack([F.pad(seen, (0, count - seen.shape[1])) for _, seen in samples]),
+        }
+
+    def detect(self, maps: Maps, index: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Boxes [K, 4], scores [K] and embeddings [K, C] of one frame of the maps."""
+        config = self.config
+        place, scores = peaks(maps.heatmap[index, 0].detach().sigmoid(), config.max_candidates)
+        place, scores = place[scores >= config.candidate_score], scores[scores >= config.candidate_score]
+        column, row = place.unbind(1)
+        offset, size = (values[index, :, row, column].T for values in (maps.offset, maps.size))
+        embedding = None if maps.embedding is None else maps.embedding[index, :, row, column].T
+        return boxes_at(place, offset, size.clamp(min=0), STRIDE), scores, embedding
 
     def last_shared_layer(self) -> list[nn.Parameter]:
         """The convolution that makes the map."""
@@ -242,19 +284,14 @@ class OnlineCenter:
     @torch.inference_mode()
     def update(self, image: Tensor) -> FrameTracks:
         """Take the next frame; see `study.tracker.OnlineTracker`."""
-        network, config = self.network, self.network.config
-        maps = network.predict(network.features(image[None].float() / 255))
-        place, scores = peaks(maps.heatmap[0, 0].sigmoid(), config.max_candidates)
-        place, scores = place[scores >= config.candidate_score], scores[scores >= config.candidate_score]
-        column, row = place.unbind(1)
-        offset, size = (values[0, :, row, column].T for values in (maps.offset, maps.size))
-        boxes = boxes_at(place, offset, size.clamp(min=0), STRIDE)
-        embeddings = None
-        if maps.embedding is not None:
-            embeddings = maps.embedding[0, :, row, column].T.double().cpu().numpy()
-        return self._associator.update(
-            Detections(boxes.double().cpu().numpy(), scores.double().cpu().numpy(), embeddings)
-        )
+        maps = self.network.predict(self.network.features(image[None].float() / 255))
+        return self._associator.update(_plain(*self.network.detect(maps, 0)))
+
+
+def _plain(boxes: Tensor, scores: Tensor, embeddings: Tensor | None) -> Detections:
+    """Detections for the association, without gradients."""
+    values = [None if part is None else part.detach().double().cpu().numpy() for part in (boxes, scores, embeddings)]
+    return Detections(*values)  # type: ignore[arg-type]
 
 
 def head(config: Config, outputs: int) -> nn.Sequential:

@@ -7,7 +7,7 @@ from study.config import Objective
 from study.data import BoxStatistics
 from study.errors import UserError
 from study.losses import classification, giou, heatmap, identity, l1, regression, temporal, triplet
-from study.losses.objectives import CLMOT, FAIRMOT
+from study.losses.objectives import CLMOT, DEEPMOT, FAIRMOT
 from study.tracker.association import Association
 from study.tracker.center import Config
 
@@ -40,6 +40,7 @@ def build(objective=FAIRMOT, **changes):
         (CLMOT, {"learn_from": "first"}),
         (STEADY, {}),
         (STEADY, {"embedding_channels": 0}),
+        (DEEPMOT, {}),
     ],
 )
 def test_every_parameter_learns(objective, changes):
@@ -112,6 +113,34 @@ def test_learns_one_pair_by_heart_and_tracks_it():
     found = frames[-1].boxes_xyxy[np.argsort(frames[-1].boxes_xyxy[:, 0])]
     truth = same.first.boxes_xyxy[0].numpy()
     np.testing.assert_allclose(found, truth[np.argsort(truth[:, 0])], atol=2)
+
+
+EVERYTHING = {"candidate_score": 0.0, "max_candidates": 12, "association": Association(start_score=0.0, keep_score=0.0)}
+
+
+def test_what_it_finds_and_follows_itself_has_gradients():
+    tracker = build(DEEPMOT, **EVERYTHING)
+    some = batch()
+    with torch.no_grad():
+        features = tracker.features(some.images.flatten(0, 1))
+        followed = tracker.followed(tracker.predict(features), 2, 2)
+    assert followed["detections"].shape[:2] == followed["detected"].shape[:2] == (2, 2)
+    assert followed["detected"].any(dim=(1, 2)).all()
+    assert (followed["detected"].sum(dim=2) <= 12).all()
+    losses = tracker(some).losses
+    for name in ("dmota", "dmotp"):
+        tracker.zero_grad()
+        losses[name].backward(retain_graph=True)
+        assert tracker.heads["size"][-1].weight.grad.abs().sum() > 0, name
+
+
+def test_a_network_that_finds_nothing_yet_has_losses_with_a_gradient_of_zero():
+    tracker = build(DEEPMOT, candidate_score=1.0)
+    losses = tracker(batch()).losses
+    assert losses["dmota"] == 1
+    assert losses["dmotp"] == 0
+    (losses["dmota"] + losses["dmotp"]).backward()
+    assert tracker.heads["size"][-1].weight.grad.abs().sum() == 0
 
 
 def test_identity_labels_teach_nothing_in_views():
