@@ -52,6 +52,9 @@ class TaskLoss(nn.Module):
     | `size`, `offset` | [B, D, N, 2] | at the objects' centres: width and height, centre less cell; in cells |
     | `boxes` | [B, D, N, 4] | xyxy, pixels |
     | `embedding` | [B, F, N, C] | at the objects' centres, of length 1 |
+    | `embedding_map` | [B, F, C, rows, columns] | everywhere, of length 1 |
+    | `detections` | [B, F, K, 4] | boxes of what the tracker finds and follows itself; a row is one track |
+    | `detected` | bool [B, F, K] | whether the track was found in the frame |
 
     | target | shape | meaning |
     |---|---|---|
@@ -60,6 +63,7 @@ class TaskLoss(nn.Module):
     | `size`, `offset` | [B, D, N, 2] | to reach |
     | `boxes` | [B, F, N, 4] | xyxy, pixels |
     | `present` | bool [B, F, N] | whether the object is in the frame |
+    | `cells` | int64 [B, F, N, 2] | column and row of the objects' centres |
     | `ids` | int64 [B, N] | identities from 1, those of the training split first; 0 for padding |
     | `image_size` | [2] | width and height, pixels |
     """

@@ -64,10 +64,10 @@ class Config(TrackerConfig):
         if self.projection is not None and not self.embedding_channels:
             raise UserError("tracker.projection: needs an embedding; set tracker.embedding_channels")
         offered = {"heatmap", "cls", "size", "offset", "boxes", "detections"}
-        offered |= {"embedding"} if self.embedding_channels else set()
+        offered |= {"embedding", "embedding_map"} if self.embedding_channels else set()
         offered |= {"third_frame"} if self.learn_from == "all" else set()
         remedies = {
-            "embedding": "'embedding'; set tracker.embedding_channels above 0",
+            **{name: f"{name!r}; set tracker.embedding_channels above 0" for name in ("embedding", "embedding_map")},
             "third_frame": "'third_frame'; set tracker.learn_from to 'all'",
         }
         channels = self.projection[1] if self.projection else self.embedding_channels
@@ -81,7 +81,7 @@ class Config(TrackerConfig):
         backbone = make_backbone(
             self.backbone, self.width, self.top_level, self.pretrained, load=statistics is not None
         )
-        embeds = "embedding" in wanted  # a head that nothing trains would tell nothing
+        embeds = bool(wanted & {"embedding", "embedding_map"})  # a head that nothing trains would tell nothing
         network = CenterTracker(self, backbone, losses, self.embedding_channels if embeds else 0)
         if statistics is not None:
             network.begin_with(float(np.median(statistics.widths)), float(np.median(statistics.heights)))
@@ -186,6 +186,7 @@ class CenterTracker(Tracker):
             if self.projection is not None:
                 embedding = F.normalize(self.projection(embedding).float(), dim=-1)
             predictions["embedding"] = embedding
+            predictions["embedding_map"] = maps.embedding.unflatten(0, (batch, frames))
         boxes = slots.boxes_xyxy
         near = torch.zeros_like(wanted, dtype=torch.long).masked_fill(wanted > 0, -1).masked_fill(wanted == 1, 1)
         targets = {
@@ -193,6 +194,7 @@ class CenterTracker(Tracker):
             "size": (boxes[:, :learned, :, 2:] - boxes[:, :learned, :, :2]) / STRIDE,
             "offset": (centres - place)[:, :learned],
             "boxes": boxes,
+            "cells": place,
             "cls": near.flatten(1),
             "present": slots.present,
             "ids": slots.ids,

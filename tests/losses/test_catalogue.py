@@ -10,6 +10,7 @@ from torchvision.ops import generalized_box_iou_loss
 
 from study.losses import (
     contrastive,
+    cross_correlation,
     giou,
     heatmap,
     identity,
@@ -42,9 +43,10 @@ CONFIGS = [
     identity.Config(),
     temporal.Config(),
     temporal.Config(of="errors"),
+    cross_correlation.Config(),
 ]
 NAMES = [f"{config.kind()}-{i}" for i, config in enumerate(CONFIGS)]
-READS = ("heatmap", "size", "offset", "boxes", "cls", "embedding")
+READS = ("heatmap", "size", "offset", "boxes", "cls", "embedding", "embedding_map")
 
 
 def make(config):
@@ -79,6 +81,7 @@ def example(seed=0):
         "boxes": boxes(),
         "cls": rand(B, 12) * 4 - 2,
         "embedding": F.normalize(rand(B, FRAMES, N, C) - 0.5, dim=-1),
+        "embedding_map": F.normalize(rand(B, FRAMES, C, 6, 8) - 0.5, dim=2),
     }
     targets = {
         "heatmap": wanted,
@@ -87,6 +90,7 @@ def example(seed=0):
         "boxes": boxes(),
         "cls": cls,
         "present": present,
+        "cells": torch.tensor([[[[1, 2], [7, 5], [0, 0], [4, 3]]] * FRAMES] * B),
         "ids": torch.tensor([[3, 1, 7, 2], [5, 0, 0, 0], [0, 0, 0, 0]]),
         "image_size": torch.tensor([96.0, 64.0], dtype=torch.float64),
     }
@@ -272,3 +276,18 @@ def test_steady_motion_costs_nothing_and_a_jump_does():
     assert temporal.Config(of="errors").build()({"boxes": jump}, targets).item() == pytest.approx(0, abs=1e-12)
     present[0, 2] = False
     assert temporal.Config().build()({"boxes": jump}, targets).item() == 0
+
+
+def test_cross_correlation_finds_a_target_where_its_features_went():
+    loss = cross_correlation.Config(template=1, radius=0.5).build()
+    maps = torch.zeros(1, 2, 3, 4, 5)
+    maps[:, :, 0] = 1
+    maps[0, 0, :, 1, 1] = maps[0, 1, :, 2, 3] = torch.tensor([0.0, 1, 0])
+    targets = {"cells": torch.tensor([[[[1, 1]], [[3, 2]]]]), "present": torch.ones(1, 2, 1, dtype=torch.bool)}
+    assert [int(value) for value in loss.performance({"embedding_map": maps}, targets)] == [1, 1]
+    right, wrong = math.log(1 + math.exp(-5)), math.log(1 + math.exp(-5))
+    assert loss({"embedding_map": maps}, targets).item() == pytest.approx((right + wrong) / 2, rel=1e-5)
+    targets["cells"][0, 1, 0] = torch.tensor([0, 0])
+    assert [int(value) for value in loss.performance({"embedding_map": maps}, targets)] == [0, 1]
+    with pytest.raises(ValueError, match="expected an odd number of cells, found 4"):
+        cross_correlation.Config(template=4)

@@ -1,0 +1,82 @@
+"""`cross_correlation`: a target's features of one frame, slid over the next one's, answer where the target is."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveFloat, field_validator
+from torch import Tensor, nn
+
+from study.config import TaskLossConfig
+from study.losses.base import TaskLoss
+
+
+class Config(TaskLossConfig):
+    """Side of a target's template, and how near to its centre an answer is right; both in cells of the map."""
+
+    name: str = "cross_correlation"
+    template: Annotated[int, Field(ge=1)] = 3
+    radius: PositiveFloat = 1.5
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_middle(cls, side: int) -> int:
+        if side % 2 == 0:
+            raise ValueError(f"expected an odd number of cells, found {side}: a template has a cell in its middle")
+        return side
+
+    def build(self) -> "CrossCorrelation":
+        """Make the task loss."""
+        return CrossCorrelation(self)
+
+    def identities(self) -> Literal["labels"]:
+        """From labels: the target is to be known in the second frame."""
+        return "labels"
+
+
+class CrossCorrelation(TaskLoss):
+    """Logistic loss over the response map of each object, the right places and the others averaged apart.
+
+    Bertinetto et al. 2016 ("SiamFC"), equations 1 to 4: template and search are features of the same network, the
+    response is their correlation with a scale and a bias of its own, and places within a radius of the target are
+    right. Deviations: templates are cut from the features, not from the image; they have length 1 in each cell, so that a
+    response is a mean cosine before it is scaled; the whole next frame is searched.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("embedding_map",)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.side, self.radius = config.template, config.radius
+        self.scale, self.bias = nn.Parameter(torch.tensor(10.0)), nn.Parameter(torch.tensor(-5.0))
+
+    def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Loss of every image, shape [B]; 0 for an image without an object in both frames."""
+        responses, right, known = self._responses(predictions, targets)
+        losses = F.binary_cross_entropy_with_logits(responses, right.to(responses.dtype), reduction="none")
+        sides = [losses.where(side, 0).sum(-1) / side.sum(-1).clamp(min=1) for side in (right, ~right)]
+        each = (sides[0] + sides[1]) / 2
+        return each.where(known, 0).sum(1) / known.sum(1).clamp(min=1)
+
+    @torch.no_grad()
+    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Share of objects whose highest response is at a right place; one group."""
+        responses, right, known = self._responses(predictions, targets)
+        highest = right.gather(2, responses.argmax(dim=2, keepdim=True))[..., 0]
+        return (highest & known).sum()[None], known.sum()[None]
+
+    def _responses(
+        self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Responses [B, N, cells], which of them are right, and which objects are in both frames [B, N]."""
+        maps, place = predictions["embedding_map"], targets["cells"]
+        columns = maps.shape[-1]
+        patches = [F.unfold(maps[:, frame], self.side, padding=self.side // 2) for frame in (0, 1)]
+        index = place[:, 0, :, 1] * columns + place[:, 0, :, 0]
+        templates = patches[0].gather(2, index[:, None].expand(-1, patches[0].shape[1], -1))
+        responses = templates.transpose(1, 2) @ patches[1] / self.side**2
+        cell = torch.arange(responses.shape[-1], device=place.device)
+        apart = torch.stack([cell % columns, cell // columns], dim=-1) - place[:, 1, :, None]
+        right = apart.pow(2).sum(-1) <= self.radius**2
+        return self.scale * responses + self.bias, right, targets["present"][:, :2].all(dim=1)
