@@ -40,8 +40,8 @@ class CrossCorrelation(TaskLoss):
 
     Bertinetto et al. 2016 ("SiamFC"), equations 1 to 4: template and search are features of the same network, the
     response is their correlation with a scale and a bias of its own, and places within a radius of the target are
-    right. Deviations: templates are cut from the features, not from the image; they have length 1 in each cell, so that a
-    response is a mean cosine before it is scaled; the whole next frame is searched.
+    right. Deviations: templates are cut from the features, not from the image; they have length 1 in each cell, so
+    that a response is a mean cosine before it is scaled; the whole next frame is searched.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("embedding_map",)
