@@ -262,8 +262,12 @@ def _chosen_together(space: Space) -> str | None:
 
 
 def _num_parameters(configuration: Configuration) -> int:
+    from torch.nn.parameter import UninitializedParameter  # here: a plan of one network needs no torch
+
     tracker = configuration.tracker.build(configuration.objective, None)
-    return sum(parameter.numel() for parameter in tracker.parameters())
+    # A classifier over the training identities has no size without them; tracking does without it.
+    known = (parameter for parameter in tracker.parameters() if not isinstance(parameter, UninitializedParameter))
+    return sum(parameter.numel() for parameter in known)
 
 
 def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

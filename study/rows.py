@@ -163,9 +163,15 @@ def _differ(first: Any, second: Any) -> bool:
 def label(settings: Mapping[str, Any], varying: Sequence[str]) -> str:
     """The settings that vary in a few words, such as `cls=1 reg=0.1`; empty if none does.
 
-    A key is shown by its last part, or whole where two last parts are equal; `weighting.kind` is shown as `weighting`.
+    A key is shown by its last part, or whole where two last parts are equal; `weighting.kind` is shown as `weighting`,
+    and an objective by its name, if that varies too.
     """
-    short = {key: key.removesuffix(".kind").rpartition(".")[2] for key in varying}
+    hidden = "objective.task_losses" if "objective.name" in varying else None
+    short = {
+        key: "objective" if key == "objective.name" else key.removesuffix(".kind").rpartition(".")[2]
+        for key in varying
+        if key != hidden
+    }
     times = Counter(short.values())
     return " ".join(
         f"{name if times[name] == 1 else key}={_shown(settings[key])}"
@@ -181,5 +187,7 @@ def _shown(value: Any) -> str:
     text = _DIGITS.sub(lambda number: f"{float(number[0]):.3g}", str(value))
     if len(text) > _LONG and text.startswith("[{"):
         stages = json.loads(value) if isinstance(value, str) else value  # of a row, or of a configuration
-        return f"{len(stages)}, last {' '.join(f'{task}={weight:.3g}' for task, weight in stages[-1].items())}"
+        last = stages[-1].items()
+        if all(isinstance(weight, int | float) for _, weight in last):
+            return f"{len(stages)}, last {' '.join(f'{task}={weight:.3g}' for task, weight in last)}"
     return text if len(text) <= _LONG else f"{text[: _LONG // 3]}...{text[3 - 2 * _LONG // 3 :]}"

@@ -6,7 +6,7 @@ cascade. Works on detections of any origin: without embeddings the first stage c
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -33,6 +33,24 @@ class Association(Frozen):
     max_missed: NonNegativeInt = 30  # consecutive frames after which a lost track is forgotten
     embedding_momentum: Fraction = 0.9  # of the track's own embedding
     report: Literal["detection", "filtered"] = "detection"  # boxes as they were detected, or as the filter has them
+
+    @classmethod
+    def deep_sort(cls, **changes: Any) -> "Association":
+        """Deep SORT's: appearance alone within the Mahalanobis gate, three detections in a row until a track counts.
+
+        Wojke et al. 2017, section 2, with the settings of its public code. Deviations: one running embedding a track,
+        not the last hundred; all ages are matched together, not the youngest first.
+        """
+        settings: dict[str, Any] = {
+            "appearance": 1.0,
+            "max_cost": 0.2,
+            "iou": 0.3,
+            "unconfirmed_iou": 0.3,
+            "confirm_after": 3,
+            "max_missed": 30,
+            "report": "filtered",
+        }
+        return cls(**(settings | changes))
 
 
 @dataclass(frozen=True)
