@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace) -> None:
 def _associate_all(options: argparse.Namespace) -> None:
     """Track by detections in files."""
     lowest = -sys.float_info.max if options.min_score is None else options.min_score
-    config = Association(start_score=lowest, keep_score=lowest)
+    config = Association.sort(start_score=lowest, keep_score=lowest)
     files = find_detections(options.checkpoint)
     results = [options.out / f"{file.name}.txt" for file in files]
     for file, result in zip(files, results, strict=True):

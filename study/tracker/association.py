@@ -35,6 +35,14 @@ class Association(Frozen):
     report: Literal["detection", "filtered"] = "detection"  # boxes as they were detected, or as the filter has them
 
     @classmethod
+    def sort(cls, **changes: Any) -> "Association":
+        """SORT's: overlaps of 0.3 with where the filter expects a track (Bewley et al. 2016, section 3.3).
+
+        Deviation: lost tracks are kept for `max_missed` frames, not one, within the Mahalanobis gate.
+        """
+        return cls(**({"iou": 0.3, "unconfirmed_iou": 0.3} | changes))
+
+    @classmethod
     def deep_sort(cls, **changes: Any) -> "Association":
         """Deep SORT's: appearance alone within the Mahalanobis gate, three detections in a row until a track counts.
 

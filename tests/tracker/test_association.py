@@ -64,6 +64,18 @@ def test_a_faint_detection_continues_a_track_and_starts_none():
     assert run([[(0, 0.9)], [(1, 0.25)]])[-1] == {}
 
 
+def test_presets_are_named_after_their_papers():
+    """SORT takes a third of overlap for a match; Deep SORT reports a track with its third detection."""
+    frames = [[(0, 0.9)], [(9, 0.9)]]
+    assert run(frames)[-1] == {}
+    sort = Association.sort()
+    assert run(frames, **sort.model_dump())[-1] == {9: 1}
+    assert Association.sort(max_missed=3).max_missed == 3
+    deep = Association.deep_sort(report="detection").model_dump()
+    late = [[(0, 0.9, RED)], *[[(0, 0.9, RED), (100, 0.9, BLUE)]] * 3]
+    assert run(late, **deep) == [{0: 1}, {0: 1}, {0: 1}, {0: 1, 100: 2}]
+
+
 def test_the_embedding_of_a_track_is_a_running_mean():
     associator = Associator(Association(embedding_momentum=0.5))
     for embedding in (RED, BLUE):
