@@ -1,11 +1,10 @@
 """Who is who, softly: distances of boxes, an assignment with gradients, and soft counts of mistakes.
 
 Xu et al. 2020, "How To Train Your Deep Multi-Object Tracker" (DeepMOT), with the formulas of its public code.
-Deviation: the assignment is a Sinkhorn iteration with dustbins, which has nothing to train and agrees with the gated
-Hungarian assignment on nearly all real frames.
+Deviation: the assignment is a Sinkhorn iteration with dustbins by default, which has nothing to train and agrees with
+the gated Hungarian assignment on nearly all real frames; the paper's network is `study.losses.hungarian_network`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -139,19 +138,3 @@ def switches(counts: list[Counts], *, as_published: bool = False) -> Tensor:
         found = now.matched.any(1, keepdim=True)
         last = now.matched if as_published else torch.where(found, now.matched, last)
     return total
-
-
-def frames_of(predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[tuple[Tensor, Counts]]:
-    """Distances [B, K, N] and soft counts of every frame of a sample.
-
-    Args:
-        predictions: `detections` [B, F, K, 4] and `detected` bool [B, F, K]; a row k is one track in all frames.
-        targets: `boxes` [B, F, N, 4], `present` bool [B, F, N] and `image_size`.
-    """
-    diagonal = targets["image_size"].norm()
-    found = []
-    for frame in range(predictions["detections"].shape[1]):
-        tracks, objects = predictions["detected"][:, frame], targets["present"][:, frame]
-        distance = distances(predictions["detections"][:, frame], targets["boxes"][:, frame], diagonal)
-        found.append((distance, count(sinkhorn(distance, tracks, objects), tracks, objects)))
-    return found

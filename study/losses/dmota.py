@@ -1,18 +1,17 @@
 """`dmota`: soft MOTA of the tracker's own tracks over the frames of a sample."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from study.config import TaskLossConfig
-from study.losses.assignment import frames_of, switches
-from study.losses.base import TaskLoss
+from study.losses.assignment import switches
+from study.losses.own_tracks import OwnTracksConfig, OwnTracksLoss
 
 
-class Config(TaskLossConfig):
+class Config(OwnTracksConfig):
     """Weight of a switch against a miss, and whether switches are counted as the paper's public code does."""
 
     name: str = "dmota"
@@ -28,22 +27,20 @@ class Config(TaskLossConfig):
         return "labels"
 
 
-class DifferentiableMota(TaskLoss):
+class DifferentiableMota(OwnTracksLoss):
     """1 - dMOTA = (soft false positives + soft misses + switch x soft switches) / objects.
 
     Xu et al. 2020 ("DeepMOT"), section 4.2. With hard assignments, and a switch weighing 1, it is 1 - MOTA of the
     sample's frames. Gradients reach the network through the tracks' boxes.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("detections",)
-
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(config)
         self.switch, self.published = config.switch, config.published_switches
 
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]; the tracks themselves, per one, where there are no objects."""
-        frames = [counts for _, counts in frames_of(predictions, targets)]
+        frames = [counts for _, counts in self.frames(predictions, targets)]
         mistakes = sum(counts.false_positives + counts.misses for counts in frames)
         mistakes = mistakes + self.switch * switches(frames, as_published=self.published)
         objects = targets["present"][:, : len(frames)].flatten(1).sum(1).clamp(min=1)
