@@ -35,12 +35,13 @@ CLS_REG_REID = Objective(
 CLS_REG = Objective(name="cls_reg", task_losses=(classification.Config(), regression.Config()))
 """Detection and chaining alone: for a tracker without the ID verification tower."""
 
-_CENTRES = (heatmap.Config(), l1.Config(name="size", on="size"), l1.Config(name="offset", on="offset"))
+CENTRES = (heatmap.Config(), l1.Config(name="size", on="size"), l1.Config(name="offset", on="offset"))
+"""Where objects are, for a `center` tracker: part of many objectives."""
 
 LWF = CLS_REG_REID.model_copy(update={"name": "lwf"})
 """`CLS_REG_REID` under the name of the method whose paper weighs it: `chained`."""
 
-SIAMFC = Objective(name="siamfc", task_losses=(*_CENTRES, cross_correlation.Config()))
+SIAMFC = Objective(name="siamfc", task_losses=(*CENTRES, cross_correlation.Config()))
 """SiamFC's logistic loss over response maps, on the embeddings of a `center` tracker, which detects beside it.
 
 Not taken: the two-branch network on image crops, and tracking by the response alone.
@@ -67,7 +68,7 @@ TRANSTRACK = Objective(name="transtrack", task_losses=(heatmap.Config(), giou.Co
 DIFFUSIONTRACK = Objective(name="diffusiontrack", task_losses=(classification.Config(), giou.Config(), l1.Config()))
 """DiffusionTrack's focal loss, GIoU and L1 on paired boxes, which `chained` has. Not taken: diffusion."""
 
-FAIRMOT = Objective(name="fairmot", task_losses=(*_CENTRES, identity.Config()))
+FAIRMOT = Objective(name="fairmot", task_losses=(*CENTRES, identity.Config()))
 """FairMOT's: centres, and which of the training identities each object is: `center`."""
 
 MOTIONTRACK = Objective(name="motiontrack", task_losses=(classification.Config(), l1.Config()))
@@ -87,14 +88,14 @@ STTA = Objective(
 REID_MOT = Objective(name="reid_mot", task_losses=(heatmap.Config(), l1.Config(), contrastive.Config()))
 """Detection and re-identification, L1 and a contrastive loss: `center`."""
 
-CLMOT = Objective(name="clmot", task_losses=(*_CENTRES, triplet.Config(views=True)))
+CLMOT = Objective(name="clmot", task_losses=(*CENTRES, triplet.Config(views=True)))
 """CL-MOT's: centres, and embeddings that tell the objects of one frame apart in two views of it: `center`."""
 
-DEEPMOT = Objective(name="deepmot", task_losses=(*_CENTRES, identity.Config(), dmota.Config(), dmotp.Config()))
+DEEPMOT = Objective(name="deepmot", task_losses=(*CENTRES, identity.Config(), dmota.Config(), dmotp.Config()))
 """DeepMOT's soft MOTA and MOTP of the tracker's own tracks, beside FairMOT's losses, from which it begins: `center`."""
 
 CORE = Objective(
-    name="core", task_losses=(*_CENTRES, giou.Config(), identity.Config(), triplet.Config(), temporal.Config())
+    name="core", task_losses=(*CENTRES, giou.Config(), identity.Config(), triplet.Config(), temporal.Config())
 )
 """The catalogue's three core families at once, box regression, re-identification and temporal consistency: `center`."""
 
