@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -88,14 +89,28 @@ def _folder() -> Path:
 
 
 def _description(path: Path) -> str:
-    """`description` of the file's `Study(...)`, or the first line of its docstring."""
+    """What the file says of itself, without running it: a constant `description`, else its docstring's first line.
+
+    Read where it is an argument of `Study(...)`, or an entry of what changes a copy of another study.
+    """
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         return f"(line {error.lineno}: {error.msg})"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Study":
-            for keyword in node.keywords:
-                if keyword.arg == "description" and isinstance(keyword.value, ast.Constant):
-                    return str(keyword.value.value)
+        if isinstance(node, ast.Call):
+            for key, value in _arguments(node):
+                if key == "description" and isinstance(value, ast.Constant):
+                    return str(value.value)
     return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def _arguments(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
+    """Names and values given to a call of `Study`, or within `update={...}` to a call of `model_copy`."""
+    if isinstance(call.func, ast.Name) and call.func.id == "Study":
+        yield from ((keyword.arg, keyword.value) for keyword in call.keywords)
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "model_copy":
+        for keyword in call.keywords:
+            if keyword.arg == "update" and isinstance(keyword.value, ast.Dict):
+                for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
+                    yield (str(key.value) if isinstance(key, ast.Constant) else None), value
