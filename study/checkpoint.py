@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from study.config import Configuration
 from study.errors import UserError
@@ -14,6 +15,7 @@ from study.frozen import validate
 from study.tracker import Tracker
 
 _FORMAT = 1
+_OF_LOSSES = "losses."
 
 
 def model_bytes(configuration: Configuration, state: Mapping[str, Any]) -> bytes:
@@ -31,23 +33,71 @@ def load_model(path: Path) -> tuple[Configuration, Tracker]:
         UserError: no such file, not a trained tracker, or parameters of another architecture.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
-    except Exception as error:
-        # torch.load raises many types for foreign and damaged files; all of them mean the same to the user.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not a checkpoint of a trained tracker ({reason})") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:
-        raise UserError(
-            f"{path}: expected a trained tracker (results/STUDY/checkpoints/TRIAL/model.pt, format {_FORMAT}), found"
-            " another kind of file"
-        )
-    configuration = validate(Configuration, json.loads(content["configuration"]), str(path))
+    except OSError as error:
+        raise UserError(f"{path}: not a checkpoint of a trained tracker ({error.strerror or error})") from None
+    configuration, state = read_model(data, str(path))
     tracker: Tracker = configuration.tracker.build(configuration.objective, None)
     try:
-        tracker.load_state_dict(content["tracker"])
+        tracker.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise UserError(f"{path}: parameters of another architecture than its configuration's ({reason})") from None
     return configuration, tracker.eval()
+
+
+def read_model(data: bytes, where: str) -> tuple[Configuration, Mapping[str, Tensor]]:
+    """Configuration and parameters of a trained tracker.
+
+    Args:
+        data: what `model_bytes` made.
+        where: what to call it in errors.
+
+    Raises:
+        UserError: not a trained tracker.
+    """
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load raises many types for foreign and damaged files; all of them mean the same to the user.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{where}: not a checkpoint of a trained tracker ({reason})") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:
+        raise UserError(
+            f"{where}: expected a trained tracker (results/STUDY/checkpoints/TRIAL/model.pt, format {_FORMAT}), found"
+            " another kind of file"
+        )
+    return validate(Configuration, json.loads(content["configuration"]), where), content["tracker"]
+
+
+def misfit(tracker: Tracker, state: Mapping[str, Tensor]) -> str | None:
+    """Why a tracker cannot start from the parameters of another one; None if it can.
+
+    Parameters of task losses are of no concern: the two may learn from different ones.
+    """
+    own = {name: value for name, value in tracker.state_dict().items() if not name.startswith(_OF_LOSSES)}
+    given = {name: value for name, value in state.items() if not name.startswith(_OF_LOSSES)}
+    for name in sorted(own.keys() | given.keys()):
+        if name not in given:
+            return f"it has no {name}"
+        if name not in own:
+            return f"its {name} has no place"
+        if own[name].shape != given[name].shape:
+            return f"its {name} is {list(given[name].shape)}, expected {list(own[name].shape)}"
+    return None
+
+
+def take_over(tracker: Tracker, state: Mapping[str, Tensor]) -> None:
+    """Start from the parameters of another tracker that fits; those of task losses count where both have them.
+
+    Raises:
+        UserError: the tracker is of another architecture.
+    """
+    reason = misfit(tracker, state)
+    if reason is not None:
+        raise UserError(f"the tracker to start from is of another architecture ({reason})")
+    own = tracker.state_dict()
+    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+    tracker.load_state_dict(fitting, strict=False)

@@ -217,6 +217,13 @@ class Data(Frozen):
     augmentation: Augmentation = Augmentation()
 
 
+StartFrom = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[0-9a-f]{4,16}){0,2}$")]
+"""NAME of a study, NAME/CONFIGURATION_ID of one of its configurations, or with the data hash of its trials behind it.
+
+Of the ids at least four digits; planning writes all of them out.
+"""
+
+
 class Train(Frozen):
     """Optimisation of one trial. `batch_size` is global: it is divided among the workers."""
 
@@ -232,6 +239,8 @@ class Train(Frozen):
     precision: Precision = "auto"  # auto: bfloat16 where it is native, see study.precision
     log_every: PositiveInt = 5  # steps between rows of the `steps` table
     validate_every: PositiveInt = 1  # epochs; the last one is always validated
+    start_from: StartFrom | None = None
+    """Study whose trained trackers the trials start from, each from that of its own seed; see `study.starts`."""
 
 
 class Execution(Frozen):
@@ -260,9 +269,14 @@ class Configuration(Frozen):
     train: Train = Train()
 
     def resolved(self) -> dict[str, Any]:
-        """Plain values of every setting, defaults included; `data.root` is left out (it is a place, not a setting)."""
+        """Plain values of every setting, defaults included; `data.root` is left out (it is a place, not a setting).
+
+        So is an unset `train.start_from`: trials from before it was a setting keep their names.
+        """
         plain = self.model_dump(mode="json")
         del plain["data"]["root"]
+        if plain["train"]["start_from"] is None:
+            del plain["train"]["start_from"]
         return plain
 
     @property

@@ -25,6 +25,7 @@ from study.search.outlook import outlook
 from study.search.promotion import paused_trials, standing
 from study.search_config import Search
 from study.space import Space, dimensions
+from study.starts import Starts, find_starts, refuse_misfits
 
 if TYPE_CHECKING:
     from study.data import Splits
@@ -51,6 +52,7 @@ class Plan:
         changed: by trial_id, how code and packages of finished trials differ from those of now.
         restart: ids of finished trials that are to run again; `ResultStore.discard` each before its first attempt.
         code: state of the repository that the trials come from, wherever they run.
+        starts: trained trackers that the trials start from; None: from nothing.
     """
 
     study: Study
@@ -66,6 +68,7 @@ class Plan:
     changed: Mapping[str, str]
     restart: frozenset[str]
     code: Code
+    starts: Starts | None
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -87,7 +90,14 @@ class Plan:
         return f"{text} seed={trial.seed}".strip()
 
 
-def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_changed: bool = False) -> Plan:
+def make_plan(
+    study: Study,
+    store: ResultStore,
+    *,
+    cache_dir: Path,
+    rerun_changed: bool = False,
+    bases: ResultStore | None = None,
+) -> Plan:
     """Plan a study against the rows it already has.
 
     Args:
@@ -95,24 +105,28 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
         store: finished rows.
         cache_dir: folder for decoded frames and drawn sequences.
         rerun_changed: count finished trials of other code or packages as not done.
+        bases: results in whose folder the study of `train.start_from` lies; default: `store`.
 
     Raises:
-        UserError: a point that does not fit, two equal configurations or seeds, configurations on different data, or
-            a mistake in the data.
+        UserError: a point that does not fit, two equal configurations or seeds, configurations on different data, a
+            mistake in the data, or nothing to start from.
     """
     from study.data import read_splits
 
     study = _with_absolute_root(study)
     refuse_unknown_metrics(study)
     _refuse_equal_seeds(study)
+    study, starts = find_starts(study, store if bases is None else bases)
     configurations = study.configurations() if study.search is None else possible_configurations(study)
     varying = tuple(differing([flatten(configuration.resolved()) for configuration in configurations]))
     places = [f"points[{i}]" if study.search is None else "search" for i in range(len(configurations))]
     if study.search is None:
         _refuse_equal(configurations)
-    _refuse_other_data(study, configurations, places)
+    _refuse_other_grounds(study, configurations, places)
     _refuse_misfits(configurations, places)
     _refuse_other_trackers(study, configurations, places)
+    if starts is not None:
+        refuse_misfits(configurations, starts)
     splits = read_splits(study.data, cache_dir)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     paused = paused_trials(study, rows.values(), store)
@@ -143,7 +157,20 @@ def make_plan(study: Study, store: ResultStore, *, cache_dir: Path, rerun_change
     told = dict(zip(named, labels(list(named.values()), varying), strict=True))
     code, _ = read_code()
     return Plan(
-        study, splits, cache_dir, trials, paused, total, done, varying, told, predictions, changed, restart, code
+        study=study,
+        splits=splits,
+        cache_dir=cache_dir,
+        trials=trials,
+        paused=paused,
+        total=total,
+        done=done,
+        varying=varying,
+        labels=told,
+        predictions=predictions,
+        changed=changed,
+        restart=restart,
+        code=code,
+        starts=starts,
     )
 
 
@@ -186,7 +213,8 @@ def _refuse_equal(configurations: Sequence[Configuration]) -> None:
             raise UserError(f"points[{other}] and points[{i}] are the same configuration; remove one")
 
 
-def _refuse_other_data(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:
+def _refuse_other_grounds(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:
+    """Refuse other data, and other trackers to start from, than the study's."""
     for place, configuration in zip(places, configurations, strict=True):
         for key in ("root", "train", "val", "test"):
             if getattr(configuration.data, key) != getattr(study.data, key):
@@ -194,6 +222,11 @@ def _refuse_other_data(study: Study, configurations: Sequence[Configuration], pl
                     f"{place}: data.{key} differs from the study's; all configurations of a study are compared on "
                     "equal data: make it a study of its own"
                 )
+        if configuration.train.start_from != study.train.start_from:
+            raise UserError(
+                f"{place}: train.start_from differs from the study's; all configurations of a study start from the "
+                "same: make it a study of its own"
+            )
 
 
 def _refuse_equal_seeds(study: Study) -> None:

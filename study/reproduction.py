@@ -113,7 +113,7 @@ def plan_again(
             execution=_execution(row),
         )
         try:
-            plan = make_plan(study, store, cache_dir=cache_dir)
+            plan = make_plan(study, store, cache_dir=cache_dir, bases=stored)
         except UserError as error:
             problems.append(str(error))
             continue

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from study.batch import FrameBatch
+from study.checkpoint import take_over
 from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
 from study.config import Configuration
 from study.data import FrameCache, Identities, Splits, box_statistics
@@ -80,6 +82,7 @@ def train_trial(
     cache_dir: Path,
     device: torch.device,
     resume: Mapping[str, Any] | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Iterator[EpochResult | TrialResult]:
     """Train, validate and finally test one trial.
 
@@ -93,6 +96,7 @@ def train_trial(
         cache_dir: folder of decoded frames shared by the trials of this node.
         device: where the network runs.
         resume: state of an earlier `EpochResult` of the same trial; training goes on after it.
+        start: parameters of a trained tracker that training starts from, instead of from random ones.
 
     Yields:
         One `EpochResult` an epoch, then one `TrialResult`.
@@ -104,6 +108,8 @@ def train_trial(
     clock = _Clock()
     memory = PeakMemory(device)
     trial = LiveTrial(configuration, seed, splits, cache_dir, device)
+    if start is not None:
+        take_over(trial.tracker, start)
     if resume is not None:
         trial.load_state(resume)
     clock.lap("startup")

@@ -190,13 +190,23 @@ TRIALS = {
 def test_every_study_plans_and_every_configuration_of_it_is_one(name, tmp_path, cache_dir):
     study = load_study(name)
     data = study.data.model_copy(update={"root": "synthetic:tiny", "train": (), "val": (), "test": ()})
-    plan = make_plan(study.model_copy(update={"data": data}), ResultStore(tmp_path, name), cache_dir=cache_dir)
+    train = study.train.model_copy(update={"start_from": None})  # of which there is nothing yet
+    study = study.model_copy(update={"data": data, "train": train})
+    plan = make_plan(study, ResultStore(tmp_path, name), cache_dir=cache_dir)
     assert plan.total == TRIALS.get(name, len(plan.trials))
     assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials) <= plan.total
     assert plan.missing == plan.trials
-    assert plan.varying
+    assert bool(plan.varying) == (study.search is not None or len(study.points) > 1)
     for trial in plan.trials:
         trial.configuration.weighting.build(trial.configuration.objective.tasks)
+
+
+def test_the_base_of_a_study_trains_its_tracker_with_its_seeds_and_keeps_all_of_them():
+    fine, base = load_study("deepmot_finetune"), load_study("deepmot_base")
+    assert fine.train.start_from == base.name
+    assert (fine.tracker, fine.seeds, fine.data) == (base.tracker, base.seeds, base.data)
+    assert base.execution.keep_checkpoints == "all"
+    assert len(base.configurations()) == 1
 
 
 def test_head_to_head_has_every_weighting_and_a_search_for_each_learned_one():

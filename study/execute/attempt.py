@@ -132,6 +132,7 @@ def _train(
             cache_dir=plan.cache_dir,
             device=device,
             resume=resume and resume["state"],
+            start=None if resume or plan.starts is None else plan.starts.read(trial.seed),
         )
     except DivergedError as error:
         yield _Broken("diverged", str(error))
