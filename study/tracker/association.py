@@ -138,31 +138,29 @@ class Associator:
         confirmed, seen = self._hits >= config.confirm_after, self._missed == 0
 
         track_of = np.full(len(usable), -1)
-        near = np.flatnonzero(confirmed)
-        free = np.flatnonzero(usable.scores >= config.keep_score)
-        costs, limit = self._first_costs(near, usable[free], measurements[free])
-        _link(near, free, costs, limit, track_of)
-        # Boxes as they were predicted: a track that is taken in the first round is not compared again.
+        usual = usable.scores >= config.keep_score
         overlaps = 1 - box_iou(self._motions.boxes_xyxy, usable.boxes_xyxy)
+        costs, limit = self._first_costs(overlaps, usable, measurements)
+        _link(np.flatnonzero(confirmed), np.flatnonzero(usual), costs, limit, track_of)
         for others, least in ((confirmed & seen, config.iou), (~confirmed, config.unconfirmed_iou)):
-            near = np.setdiff1d(np.flatnonzero(others), track_of)
-            free = np.flatnonzero((track_of < 0) & (usable.scores >= config.keep_score))
-            _link(near, free, overlaps[np.ix_(near, free)], 1 - least, track_of)
+            others[track_of[track_of >= 0]] = False
+            _link(np.flatnonzero(others), np.flatnonzero(usual & (track_of < 0)), overlaps, 1 - least, track_of)
         self._take_in(track_of, usable, measurements)
-        self._start(np.flatnonzero((track_of < 0) & (usable.scores >= config.start_score)), track_of, usable)
+        new = np.flatnonzero((track_of < 0) & (usable.scores >= config.start_score))
+        if len(new):
+            self._start(new, track_of, usable, measurements)
         self._first = False
         return track_of
 
     def _first_costs(
-        self, tracks: np.ndarray, detections: Detections, measurements: np.ndarray
+        self, overlaps: np.ndarray, detections: Detections, measurements: np.ndarray
     ) -> tuple[np.ndarray, float]:
-        """Costs of the first round, infinite beyond the gate, and their limit."""
+        """Costs [tracks, detections] of the first round, infinite beyond the gate, and their limit."""
         config = self.config
-        distances = self._motions[tracks].distances(measurements)
+        distances = self._motions.distances(measurements)
         if detections.embeddings is None or self._embeddings is None:
-            costs = 1 - box_iou(self._motions.boxes_xyxy[tracks], detections.boxes_xyxy)
-            return np.where(distances > GATE, np.inf, costs), 1 - config.iou
-        cosine = 1 - self._embeddings[tracks] @ detections.embeddings.T
+            return np.where(distances > GATE, np.inf, overlaps), 1 - config.iou
+        cosine = 1 - self._embeddings @ detections.embeddings.T
         costs = config.appearance * np.maximum(cosine, 0) + (1 - config.appearance) * distances
         return np.where(distances > GATE, np.inf, costs), config.max_cost
 
@@ -179,10 +177,10 @@ class Associator:
             mixed = momentum * self._embeddings[tracks] + (1 - momentum) * detections.embeddings[found]
             self._embeddings[tracks] = _unit(mixed)
 
-    def _start(self, new: np.ndarray, track_of: np.ndarray, detections: Detections) -> None:
+    def _start(self, new: np.ndarray, track_of: np.ndarray, detections: Detections, measurements: np.ndarray) -> None:
         """Begin a track with each of these detections."""
         track_of[new] = np.arange(len(new)) + len(self._ids)
-        begun = Motions.begin(measure(detections.boxes_xyxy[new]))
+        begun = Motions.begin(measurements[new])
         self._motions = Motions.join([self._motions, begun])
         self._ids = np.concatenate([self._ids, np.arange(len(new)) + self._next_id])
         hits = self.config.confirm_after if self._first else 1
@@ -212,14 +210,15 @@ def _link(tracks: np.ndarray, detections: np.ndarray, costs: np.ndarray, limit: 
     Args:
         tracks: indices [n].
         detections: indices [m] into `track_of`, which is written.
-        costs: [n, m].
+        costs: of all tracks and all detections.
         limit: of a pair.
         track_of: by detection.
     """
     if not len(tracks) or not len(detections):
         return
-    rows, columns = linear_sum_assignment(np.minimum(costs, limit + 1e-9))
-    made = costs[rows, columns] <= limit
+    between = costs[tracks[:, None], detections]
+    rows, columns = linear_sum_assignment(np.minimum(between, limit + 1e-9))
+    made = between[rows, columns] <= limit
     track_of[detections[columns[made]]] = tracks[rows[made]]
 
 

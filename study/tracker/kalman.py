@@ -14,11 +14,14 @@ GATE = 9.487729036781154
 """Square of the Mahalanobis distance beyond which a measurement is none of the track's: chi-square, 4 degrees of
 freedom, 95 %."""
 
-_POSITION, _VELOCITY = 1 / 20, 1 / 160
+_OF_HEIGHT = np.array([1.0, 1, 0, 1])
+"""Numbers of a measurement whose spread grows with the box's height; that of the aspect (width / height) is fixed."""
+
+_POSITION, _VELOCITY = _OF_HEIGHT / 20, _OF_HEIGHT / 160
 """Standard deviations of position and velocity, as shares of the height."""
 
-_ASPECT, _ASPECT_VELOCITY, _ASPECT_MEASURED = 1e-2, 1e-5, 1e-1
-"""Standard deviations of the aspect (width / height), of its velocity, and of its measurement."""
+_ASPECT, _ASPECT_VELOCITY, _ASPECT_MEASURED = ((1 - _OF_HEIGHT) * spread for spread in (1e-2, 1e-5, 1e-1))
+"""Standard deviations of the aspect, of its velocity, and of its measurement."""
 
 _BEGIN, _BEGIN_VELOCITY = np.array([2.0, 2, 1, 2]), np.array([10.0, 10, 1, 10])
 """How many times wider a track begins."""
@@ -65,8 +68,10 @@ class Motions:
         """Go on by one frame."""
         place, speed = _spreads(self.position)
         self.position = self.position + self.velocity
-        here, both, there = self.variance.swapaxes(0, 1)
-        self.variance = np.stack([here + 2 * both + there + place**2, both + there, there + speed**2], axis=1)
+        variance = self.variance
+        variance[:, 0] += 2 * variance[:, 1] + variance[:, 2] + place * place
+        variance[:, 1] += variance[:, 2]
+        variance[:, 2] += speed * speed
 
     def update(self, chosen: np.ndarray, measurements: np.ndarray) -> None:
         """Take in measurements.
@@ -75,13 +80,15 @@ class Motions:
             chosen: int64 [M], tracks that were seen.
             measurements: float64 [M, 4], where.
         """
-        here, both, there = self.variance[chosen].swapaxes(0, 1)
-        total = here + _measured(self.position[chosen]) ** 2
-        surprise = measurements - self.position[chosen]
-        gain, gain_velocity = here / total, both / total
-        self.position[chosen] += gain * surprise
-        self.velocity[chosen] += gain_velocity * surprise
-        self.variance[chosen] = np.stack([here - gain * here, both - gain * both, there - gain_velocity * both], axis=1)
+        position, variance = self.position[chosen], self.variance[chosen]
+        seen, both = variance[:, :2], variance[:, 1:2]  # what a measurement tells of position and velocity
+        gain = seen / (variance[:, :1] + _measured(position)[:, None])
+        step = gain * (measurements - position)[:, None]
+        self.position[chosen] = position + step[:, 0]
+        self.velocity[chosen] += step[:, 1]
+        variance[:, 2:] -= gain[:, 1:] * both
+        variance[:, :2] -= gain[:, :1] * seen
+        self.variance[chosen] = variance
 
     def distances(self, measurements: np.ndarray) -> np.ndarray:
         """Squares of the Mahalanobis distances, shape [N, M].
@@ -89,8 +96,9 @@ class Motions:
         Args:
             measurements: float64 [M, 4].
         """
-        total = self.variance[:, 0] + _measured(self.position) ** 2
-        return ((measurements[None] - self.position[:, None]) ** 2 / total[:, None]).sum(axis=2)
+        total = self.variance[:, 0] + _measured(self.position)
+        surprise = measurements[None] - self.position[:, None]
+        return (surprise * surprise / total[:, None]).sum(axis=2)
 
     @property
     def boxes_xyxy(self) -> np.ndarray:
@@ -110,16 +118,11 @@ def measure(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 def _spreads(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standard deviations [N, 4] by which position and velocity may change in a frame."""
-    height = position[:, 3]
-    place, speed = _POSITION * height, _VELOCITY * height
-    fixed = np.ones_like(height)
-    return (
-        np.stack([place, place, _ASPECT * fixed, place], axis=1),
-        np.stack([speed, speed, _ASPECT_VELOCITY * fixed, speed], axis=1),
-    )
+    height = position[:, 3:]
+    return height * _POSITION + _ASPECT, height * _VELOCITY + _ASPECT_VELOCITY
 
 
 def _measured(position: np.ndarray) -> np.ndarray:
-    """Standard deviations [N, 4] of a measurement."""
-    place = _POSITION * position[:, 3]
-    return np.stack([place, place, np.full_like(place, _ASPECT_MEASURED), place], axis=1)
+    """Variances [N, 4] of a measurement."""
+    spread = position[:, 3:] * _POSITION + _ASPECT_MEASURED
+    return spread * spread
