@@ -60,7 +60,7 @@ class TaskLossConfig(Component):
     """Base of a task loss's configuration. `build()` gives the `study.losses.TaskLoss` module."""
 
     num_frames: ClassVar[int] = 2
-    """Frames in a row that it has to see."""
+    """Frames in a row, or views of one, that it has to see."""
 
     name: str
 
@@ -75,6 +75,9 @@ class TaskLossConfig(Component):
 
 class TrackerConfig(Component):
     """Base of a tracker's configuration. `build(...)` gives the `study.tracker.Tracker` module."""
+
+    num_frames: ClassVar[int] = 2
+    """Frames in a row that it has to see to learn anything."""
 
     def build(self, objective: "Objective", statistics: Any) -> Any:
         """Make the tracker for an objective.
@@ -153,20 +156,14 @@ class Objective(Frozen):
         """Names of the task losses, in order."""
         return tuple(loss.name for loss in self.task_losses)
 
-    @property
-    def sampling(self) -> Sampling:
-        """What its task losses have to see of a video at a time."""
-        views = any(loss.identities() == "views" for loss in self.task_losses)
-        return Sampling(max(loss.num_frames for loss in self.task_losses), views)
-
     @model_validator(mode="after")
-    def _of_frames_or_of_views(self) -> Self:
+    def _of_labels_or_of_views(self) -> Self:
         views = [loss.name for loss in self.task_losses if loss.identities() == "views"]
-        frames = [loss.name for loss in self.task_losses if loss.identities() == "labels"]
-        if views and frames:
+        labels = [loss.name for loss in self.task_losses if loss.identities() == "labels"]
+        if views and labels:
             raise ValueError(
-                f"{', '.join(views)} learn from two views of a frame, and {', '.join(frames)} from identities in "
-                "several frames; an objective has either"
+                f"{', '.join(views)} learn from two views of a frame, and {', '.join(labels)} from identity labels; an "
+                "objective has either"
             )
         return self
 
@@ -278,6 +275,13 @@ class Configuration(Frozen):
         if plain["train"]["start_from"] is None:
             del plain["train"]["start_from"]
         return plain
+
+    @property
+    def sampling(self) -> Sampling:
+        """What tracker and task losses have to see of a video at a time."""
+        losses = self.objective.task_losses
+        frames = max(self.tracker.num_frames, *(loss.num_frames for loss in losses))
+        return Sampling(frames, views=any(loss.identities() == "views" for loss in losses))
 
     @property
     def configuration_id(self) -> str:

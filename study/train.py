@@ -4,7 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -164,10 +164,12 @@ class LiveTrial:
         self.cache = FrameCache.open(
             [clip for clips in self.clips.values() for clip in clips], image_size=data.image_size, cache_dir=cache_dir
         )
-        sampling = configuration.objective.sampling
+        learnt = configuration.sampling
+        scored = replace(learnt, num_frames=max(2, learnt.num_frames))  # in pairs, so that objects can be found again
         identities = Identities(splits.train, data.min_visibility)
         self.samples = {
-            name: Samples(clips, self.cache, data, seed, identities, sampling) for name, clips in self.clips.items()
+            name: Samples(clips, self.cache, data, seed, identities, learnt if name == "train" else scored)
+            for name, clips in self.clips.items()
         }
         statistics = box_statistics(splits.train, data.image_size, data.min_visibility)
         self.tasks = configuration.objective.tasks

@@ -14,7 +14,7 @@ from study.data import FrameCache, Identities, box_statistics, read_splits
 from study.data.samples import Samples
 from study.errors import UserError
 from study.losses import identity, triplet
-from study.losses.objectives import CLMOT, FAIRMOT, ON_CENTER, ON_CHAINED
+from study.losses.objectives import FAIRMOT, ON_CENTER, ON_CHAINED
 from study.plan import make_plan
 from study.results import ResultStore
 from study.step import Stepper
@@ -35,6 +35,10 @@ TRACKERS |= {"lwf": chained.Config(**SMALL)} | {objective.name: CENTER for objec
 OBJECTIVES = {objective.name: objective for objective in (*ON_CHAINED, *ON_CENTER)}
 
 
+def configuration(objective: Objective) -> Configuration:
+    return Configuration(data=DATA, tracker=TRACKERS[objective.name], objective=objective, weighting=equal.Config())
+
+
 @pytest.fixture(scope="module")
 def cache_dir(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
@@ -51,7 +55,7 @@ def batch_of(splits, cache_dir):
     identities = Identities(splits.train, DATA.min_visibility)
 
     def make(objective: Objective) -> FrameBatch:
-        samples = Samples(splits.train, cache, DATA, 0, identities, objective.sampling)
+        samples = Samples(splits.train, cache, DATA, 0, identities, configuration(objective).sampling)
         return samples.training_batch(1, range(2), CPU)
 
     return make
@@ -113,10 +117,17 @@ def test_the_study_of_all_objectives_has_a_plan(tmp_path):
 
 
 def test_views_and_labels_do_not_mix():
-    with pytest.raises(ValueError, match="triplet learn from two views of a frame, and identity from identities in"):
+    with pytest.raises(ValueError, match="triplet learn from two views of a frame, and identity from identity labels"):
         Objective(name="both", task_losses=(triplet.Config(views=True), identity.Config()))
-    assert CLMOT.sampling.views
-    assert not FAIRMOT.sampling.views
+
+
+def test_a_sample_is_what_tracker_and_task_losses_have_to_see():
+    seen = {name: configuration(objective).sampling for name, objective in OBJECTIVES.items()}
+    assert {name for name, sampling in seen.items() if sampling.views} == {"clmot"}
+    by_count = {count: {name for name, one in seen.items() if one.num_frames == count} for count in (1, 2, 3)}
+    assert by_count[1] == {"fairmot", "transtrack"}
+    assert by_count[3] == {"core"}
+    assert len(by_count[2]) == len(OBJECTIVES) - 3
 
 
 def test_a_tracker_without_an_embedding_is_told_before_training(splits, cache_dir):

@@ -15,6 +15,8 @@ from study.losses.iou import overlaps_of_pairs
 class Config(TaskLossConfig):
     """No settings but the name."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "giou"
 
     def build(self) -> "GeneralizedIntersectionOverUnion":

@@ -15,6 +15,8 @@ from study.losses.base import TaskLoss, per_image
 class Config(TaskLossConfig):
     """Exponents: `alpha` of the probability given to the wrong side, `beta` of the distance from a centre."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "heatmap"
     alpha: Annotated[float, Field(ge=0)] = 2.0
     beta: Annotated[float, Field(ge=0)] = 4.0

@@ -15,6 +15,8 @@ from study.losses.base import Shapes, TaskLoss
 class Config(TaskLossConfig):
     """No settings but the name."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "identity"
 
     def build(self) -> "IdentityCrossEntropy":

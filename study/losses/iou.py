@@ -13,6 +13,8 @@ from study.losses.base import TaskLoss, per_image
 class Config(TaskLossConfig):
     """No settings but the name."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "iou"
 
     def build(self) -> "IntersectionOverUnion":

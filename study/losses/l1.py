@@ -1,7 +1,7 @@
 """`l1`: absolute differences of sizes, offsets or boxes; with `beta`, smooth L1."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from study.losses.base import TaskLoss, per_image
 
 class Config(TaskLossConfig):
     """What is compared (`on`), and the difference below which its square is taken instead (`beta`; 0: nowhere)."""
+
+    num_frames: ClassVar[int] = 1
 
     name: str = "l1"
     on: Literal["boxes", "size", "offset"] = "boxes"

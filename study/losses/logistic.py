@@ -15,6 +15,8 @@ from study.losses.classification import right_side
 class Config(TaskLossConfig):
     """`balance`: places with and without an object are averaged apart; else all of them together."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "logistic"
     balance: bool = True
 

@@ -16,6 +16,8 @@ from study.losses.classification import right_side
 class Config(TaskLossConfig):
     """How many places of the background are taken for each with an object."""
 
+    num_frames: ClassVar[int] = 1
+
     name: str = "softmax"
     background: PositiveFloat = 3.0
 

@@ -8,7 +8,7 @@ pretrained parameters.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ _PRIOR = 0.1
 
 class Config(TrackerConfig):
     """Architecture and inference of the centre tracker. The defaults are a network for laptops."""
+
+    num_frames: ClassVar[int] = 1
 
     backbone: Literal["small", "resnet18", "resnet34", "resnet50"] = "small"
     width: Annotated[int, Field(ge=4, multiple_of=4)] = 16  # of the small backbone

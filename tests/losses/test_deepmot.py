@@ -1,5 +1,6 @@
 """Soft counts against hard ones: Hungarian assignment, MOTA of the evaluator, closed forms."""
 
+import configparser
 import math
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.autograd import gradcheck
 
+from study.boxes import box_iou
 from study.evaluation import evaluate_sequence, summarize
 from study.losses import dmota, dmotp
 from study.losses.assignment import GATE, count, distances, sinkhorn, switches
-from study.motfile import GroundTruth, Tracks
+from study.motfile import GroundTruth, Tracks, read_ground_truth
 
 SIZE = torch.tensor([640.0, 360.0], dtype=torch.float64)
 
@@ -97,9 +99,8 @@ def rows_of(mask, values):
     return frames + 1, ids + 1, values.numpy()[frames, ids]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_dmota_is_the_evaluators_mota_in_the_limit(seed):
-    truth, present, detections, detected = sample(np.random.default_rng(seed))
+def assert_dmota_is_the_evaluators_mota(truth, present, detections, detected, size):
+    """Objects [F, N], tracks [F, K]."""
     frames, ids, gt_boxes = rows_of(present, truth)
     ones = np.ones(len(ids), dtype=np.int64)
     gt = GroundTruth(frames, ids, gt_boxes, ones, ones, ones.astype(float), "MOT15", len(truth))
@@ -107,9 +108,66 @@ def test_dmota_is_the_evaluators_mota_in_the_limit(seed):
     figures = summarize(evaluate_sequence(gt, Tracks(frames, ids, found, np.ones(len(ids)))))
     loss = dmota.Config(switch=1.0).build()(
         {"detections": detections[None], "detected": detected[None]},
-        {"boxes": truth[None], "present": present[None], "image_size": SIZE},
+        {"boxes": truth[None], "present": present[None], "image_size": size},
     )
     assert 1 - loss.item() == pytest.approx(figures["mota"], abs=0.01)
+    return figures
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dmota_is_the_evaluators_mota_in_the_limit(seed):
+    assert_dmota_is_the_evaluators_mota(*sample(np.random.default_rng(seed)), SIZE)
+
+
+def real_objects(mot_test_data, name):
+    """Objects of a real sequence, [F, N, 4] and where they are there, and the size of its images."""
+    info = configparser.ConfigParser()
+    info.read(mot_test_data / "mot" / name / "seqinfo.ini")
+    size = torch.tensor([float(info["Sequence"][key]) for key in ("imWidth", "imHeight")], dtype=torch.float64)
+    gt = read_ground_truth(mot_test_data / "mot" / name / "gt" / "gt.txt", sequence=name)
+    known, column = np.unique(gt.ids[gt.evaluated], return_inverse=True)
+    truth = torch.zeros(gt.num_frames, len(known), 4, dtype=torch.float64)
+    present = torch.zeros(gt.num_frames, len(known), dtype=torch.bool)
+    row = gt.frames[gt.evaluated] - 1
+    truth[row, column], present[row, column] = torch.tensor(gt.boxes_xyxy[gt.evaluated]), True
+    return truth, present, size
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus"])
+def test_dmota_is_the_evaluators_mota_on_real_frames(name, mot_test_data):
+    """Objects of twenty frames at a time, and tracks of them with noise, misses, ghosts and exchanged identities.
+
+    Two that overlap keep their tracks: CLEAR lets an object keep its track of the frame before as long as they overlap
+    by half, wherever another one would fit better. The soft assignment does not look back.
+    """
+    truth, present, size = real_objects(mot_test_data, name)
+    rng, all_switches, all_ghosts = np.random.default_rng(0), 0, 0
+    for first in range(0, len(truth) - 20, max(20, len(truth) // 12)):
+        here = present[first : first + 20].any(0)
+        boxes_here, there = truth[first : first + 20, here], present[first : first + 20, here]
+        objects = boxes_here.shape[1]
+        sizes = (boxes_here[..., 2:] - boxes_here[..., :2]).repeat(1, 1, 2)
+        seen = boxes_here + 0.02 * sizes * torch.tensor(rng.normal(size=boxes_here.shape))
+        detections = torch.zeros(20, 2 * objects, 4, dtype=torch.float64)
+        detected = torch.zeros(20, 2 * objects, dtype=torch.bool)
+        names = np.arange(objects)
+        overlaps = np.max([box_iou(frame, frame) for frame in boxes_here.numpy()], axis=0)
+        apart = np.argwhere(overlaps < 0.4)
+        for frame in range(20):
+            if rng.random() < 0.2 and len(apart):
+                i, j = rng.choice(apart)
+                names[[i, j]] = names[[j, i]]
+            found = there[frame].numpy() & (rng.random(objects) < 0.85)
+            detections[frame, names[found]] = seen[frame, found]
+            detected[frame, names[found]] = True
+            ghosts = objects + np.flatnonzero(rng.random(objects) < 0.1)
+            detections[frame, ghosts] = boxes(len(ghosts), int(rng.integers(1000))) + torch.tensor([2000.0, 0, 2000, 0])
+            detected[frame, ghosts] = True
+        figures = assert_dmota_is_the_evaluators_mota(boxes_here, there, detections, detected, size)
+        all_switches, all_ghosts = all_switches + figures["idsw"], all_ghosts + figures["fp"]
+    assert all_switches > 10
+    assert all_ghosts > 10
 
 
 def test_the_published_switches_count_every_new_object():
