@@ -128,6 +128,7 @@ def make_plan(
     if starts is not None:
         refuse_misfits(configurations, starts)
     splits = read_splits(study.data, cache_dir)
+    _refuse_lone_identities(configurations, places, splits)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     paused = paused_trials(study, rows.values(), store)
     so_far = standing(rows.values(), paused)
@@ -250,6 +251,26 @@ def _refuse_misfits(configurations: Sequence[Configuration], places: Sequence[st
                     f"{place}: weighting {configuration.weighting.kind()} looks at key performance indicators, and "
                     f"task loss {task_loss.name!r} has none (TaskLoss.performance); choose another of them"
                 )
+
+
+def _refuse_lone_identities(configurations: Sequence[Configuration], places: Sequence[str], splits: "Splits") -> None:
+    """Refuse what learns from identities where nobody is seen twice, as in annotations that were made of detections."""
+    from study.data.statistics import recurs
+
+    known: dict[float, bool] = {}
+    for place, configuration in zip(places, configurations, strict=True):
+        least = configuration.data.min_visibility
+        learners = [
+            f"task loss {loss.name!r}" for loss in configuration.objective.task_losses if loss.identities() == "labels"
+        ]
+        if configuration.tracker.num_frames > 1:
+            learners.append(f"tracker {configuration.tracker.kind()!r}")
+        if learners and not known.setdefault(least, recurs(splits.train, least)):
+            raise UserError(
+                f"{place}: {', '.join(learners)} learn from identities, and none of the training data has boxes in two "
+                "frames; expected one number an object in the second column of gt.txt, or losses and a tracker that do "
+                "without, such as clmot on center"
+            )
 
 
 def _refuse_other_trackers(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:

@@ -52,6 +52,15 @@ class Identities:
         return np.array(numbers, dtype=np.int64)[inverse]
 
 
+def recurs(clips: Iterable[Clip], min_visibility: float) -> bool:
+    """Whether any object of these clips has training boxes in more than one frame of a clip."""
+    for clip in clips:
+        _, frames = np.unique(clip.ground_truth.ids[training_boxes(clip, min_visibility)], return_counts=True)
+        if (frames > 1).any():
+            return True
+    return False
+
+
 def training_boxes(clip: Clip, min_visibility: float) -> np.ndarray:
     """Which rows of a clip's ground truth a tracker learns from: evaluated objects visible enough; bool [rows]."""
     truth = clip.ground_truth
