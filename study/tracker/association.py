@@ -31,6 +31,7 @@ class Association(Frozen):
     unconfirmed_iou: Fraction = 0.3  # of tracks that were seen too seldom to be reported
     confirm_after: PositiveInt = 2  # detections in a row until a track is reported; at once in the first frame
     max_missed: NonNegativeInt = 30  # consecutive frames after which a lost track is forgotten
+    coast_frames: NonNegativeInt = 0  # a lost track is still reported, where the filter expects it, for so many frames
     embedding_momentum: Fraction = 0.9  # of the track's own embedding
     report: Literal["detection", "filtered"] = "detection"  # boxes as they were detected, or as the filter has them
 
@@ -98,6 +99,7 @@ class Associator:
         self._ids = np.zeros(0, dtype=np.int64)
         self._hits = np.zeros(0, dtype=np.int64)  # detections, up to `confirm_after`
         self._missed = np.zeros(0, dtype=np.int64)
+        self._scores = np.zeros(0)  # of the last detection
         self._embeddings: np.ndarray | None = None
         self._next_id = 1
         self._first = True
@@ -111,12 +113,14 @@ class Associator:
         config = self.config
         usable = detections[detections.scores >= min(config.keep_score, config.start_score)]
         track_of = self._follow(usable)
-        reported = np.flatnonzero(track_of >= 0)
-        reported = reported[self._hits[track_of[reported]] >= config.confirm_after]
-        reported = reported[np.argsort(self._ids[track_of[reported]])]
-        tracks = track_of[reported]
-        boxes = usable.boxes_xyxy[reported] if config.report == "detection" else self._motions.boxes_xyxy[tracks]
-        found = FrameTracks(self._ids[tracks], boxes, usable.scores[reported], detections.boxes_xyxy, detections.scores)
+        reported = np.flatnonzero((self._hits >= config.confirm_after) & (self._missed <= config.coast_frames))
+        boxes = self._motions.boxes_xyxy
+        if config.report == "detection":
+            seen = np.flatnonzero(track_of >= 0)
+            boxes[track_of[seen]] = usable.boxes_xyxy[seen]
+        found = FrameTracks(
+            self._ids[reported], boxes[reported], self._scores[reported], detections.boxes_xyxy, detections.scores
+        )
         self._forget()
         return found
 
@@ -170,6 +174,7 @@ class Associator:
         tracks = track_of[found]
         self._missed += 1
         self._missed[tracks] = 0
+        self._scores[tracks] = detections.scores[found]
         self._hits[tracks] = np.minimum(self._hits[tracks] + 1, self.config.confirm_after)
         self._motions.update(tracks, measurements[found])
         if detections.embeddings is not None and self._embeddings is not None:
@@ -186,6 +191,7 @@ class Associator:
         hits = self.config.confirm_after if self._first else 1
         self._hits = np.concatenate([self._hits, np.full(len(new), hits)])
         self._missed = np.concatenate([self._missed, np.zeros(len(new), dtype=np.int64)])
+        self._scores = np.concatenate([self._scores, detections.scores[new]])
         self._next_id += len(new)
         if detections.embeddings is not None:
             begun_embeddings = detections.embeddings[new]
@@ -199,7 +205,8 @@ class Associator:
         if kept.all():
             return
         self._motions = self._motions[kept]
-        self._ids, self._hits, self._missed = self._ids[kept], self._hits[kept], self._missed[kept]
+        self._ids, self._hits = self._ids[kept], self._hits[kept]
+        self._missed, self._scores = self._missed[kept], self._scores[kept]
         if self._embeddings is not None:
             self._embeddings = self._embeddings[kept]
 

@@ -48,6 +48,7 @@ class Config(TrackerConfig):
     embedding_channels: NonNegativeInt = 64  # 0: no embedding
     projection: tuple[PositiveInt, PositiveInt] | None = None  # (hidden, outputs) of layers that losses alone see
     learn_from: Literal["first", "all"] = "all"  # frames of a sample that detection learns from
+    mirror: bool = False  # tracking looks at each frame's mirror image too, and takes the mean, at twice the cost
     candidate_score: Fraction = 0.1
     max_candidates: PositiveInt = 100
     association: Association = Association()
@@ -98,6 +99,19 @@ class Maps:
     size: Tensor
     offset: Tensor
     embedding: Tensor | None
+
+    def with_mirror_image(self) -> "Maps":
+        """Of two images, the second being the first one's mirror image: one of the means, with the first's offsets.
+
+        As CenterNet's flip testing (Zhou et al. 2019, "Objects as Points", section 5).
+        """
+
+        def mean(values: Tensor) -> Tensor:
+            return (values[:1] + values[1:].flip(-1)) / 2
+
+        embedding = None if self.embedding is None else F.normalize(mean(self.embedding), dim=1)
+        heatmap = mean(self.heatmap.sigmoid()).logit(eps=1e-6)
+        return Maps(heatmap, mean(self.size), self.offset[:1], embedding)
 
 
 class CenterTracker(Tracker):
@@ -288,7 +302,12 @@ class OnlineCenter:
     @torch.inference_mode()
     def update(self, image: Tensor) -> FrameTracks:
         """Take the next frame; see `study.tracker.OnlineTracker`."""
-        maps = self.network.predict(self.network.features(image[None].float() / 255))
+        frame = image[None].float() / 255
+        if self.network.config.mirror:
+            frame = torch.cat([frame, frame.flip(-1)])
+        maps = self.network.predict(self.network.features(frame))
+        if self.network.config.mirror:
+            maps = maps.with_mirror_image()
         return self._associator.update(_plain(*self.network.detect(maps, 0)))
 
 

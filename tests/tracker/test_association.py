@@ -59,6 +59,21 @@ def test_a_lost_track_is_found_again_by_appearance_until_it_is_forgotten():
     assert run(frames, max_missed=4)[-1] == {1: 2}
 
 
+def test_a_lost_track_may_be_reported_for_a_while_where_it_should_be():
+    walk = [[(3.0 * frame, 0.9)] for frame in range(10)]
+    hidden, back = [[], [], []], [[(39.0, 0.8)]]
+    associator = Associator(Association(coast_frames=2, iou=0.3))
+    found = []
+    for rows in walk + hidden + back:
+        boxes = np.array([[x, 0.0, x + 20, 40.0] for x, _ in rows]).reshape(-1, 4)
+        found.append(associator.update(Detections(boxes, np.array([score for _, score in rows]))))
+    assert [one.ids.tolist() for one in found] == [[1]] * 12 + [[]] + [[1]]
+    assert [one.scores.tolist() for one in found[9:]] == [[0.9], [0.9], [0.9], [], [0.8]]
+    for frame in (10, 11):
+        np.testing.assert_allclose(found[frame].boxes_xyxy[0], [3.0 * frame, 0, 3.0 * frame + 20, 40], atol=1.0)
+    assert run(walk + hidden + back, iou=0.3)[10:] == [{}, {}, {}, {39.0: 1}]
+
+
 def test_a_faint_detection_continues_a_track_and_starts_none():
     assert run([[(0, 0.9)], [(1, 0.35), (100, 0.35)], [(2, 0.35), (100, 0.35)]]) == [{0: 1}, {1: 1}, {2: 1}]
     assert run([[(0, 0.9)], [(1, 0.25)]])[-1] == {}

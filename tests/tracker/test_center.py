@@ -173,3 +173,29 @@ def test_objectives_that_do_not_fit(objective, changes, message):
     with pytest.raises(UserError) as caught:
         build(objective, **changes)
     assert message in str(caught.value)
+
+
+def test_maps_of_a_frame_and_its_mirror_image_make_one():
+    tracker = build(FAIRMOT).eval()
+    image = batch(frames=1).images[:1, 0].float() / 255
+    with torch.inference_mode():
+        one, other = (tracker.predict(tracker.features(frame)) for frame in (image, image.flip(-1)))
+        both = tracker.predict(tracker.features(torch.cat([image, image.flip(-1)]))).with_mirror_image()
+    mean = (one.heatmap.sigmoid() + other.heatmap.flip(-1).sigmoid()) / 2
+    torch.testing.assert_close(both.heatmap.sigmoid(), mean)
+    torch.testing.assert_close(both.size, (one.size + other.size.flip(-1)) / 2)
+    torch.testing.assert_close(both.offset, one.offset)
+    torch.testing.assert_close(both.embedding.norm(dim=1), torch.ones(1, *both.embedding.shape[2:]))
+
+
+def test_tracking_may_look_at_the_mirror_image_too():
+    torch.manual_seed(0)
+    plain = build(FAIRMOT, candidate_score=0.0).eval()
+    mirrored = build(FAIRMOT, candidate_score=0.0, mirror=True).eval()
+    mirrored.load_state_dict(plain.state_dict())
+    image = (batch(frames=1).images[0, 0] * 255).byte()
+    found, again = (tracker.online().update(image) for tracker in (plain, mirrored))
+    # What both images say of the frame, they say of its mirror image, mirrored; alone neither need.
+    turned = mirrored.online().update(image.flip(-1))
+    np.testing.assert_allclose(np.sort(again.candidate_scores), np.sort(turned.candidate_scores), atol=1e-5)
+    assert not np.allclose(np.sort(found.candidate_scores)[-3:], np.sort(again.candidate_scores)[-3:], atol=1e-7)
