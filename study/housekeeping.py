@@ -1,9 +1,10 @@
 """Which checkpoints of a study are kept, and the removal of the others, so that a long study does not fill the disk.
 
-Kept are the models of the best completed trial of every kind of weighting and of those on a Pareto front, and whatever
-a trial that is not finished needs to go on. Rows are never touched.
+Kept are the models of the best completed trial of every kind of weighting, of those on a Pareto front and of those that
+another study's trials start from, and whatever a trial that is not finished needs to go on. Rows are never touched.
 """
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -129,7 +130,7 @@ def survey(store: ResultStore) -> tuple[list[Finding], list[Finding]]:
     rows = {row["trial_id"]: row for row in store.trials()}
     running = {entry["trial_id"] for entry in ledger if entry["status"] == "running"}
     started = {entry["trial_id"] for entry in ledger}
-    models = KeptModels(rows.values()).reasons
+    models = {**KeptModels(rows.values()).reasons, **_starting_points(store, rows.values())}
 
     def judge(trial_id: str, name: str) -> tuple[bool, str]:
         row = rows.get(trial_id)
@@ -156,6 +157,18 @@ def survey(store: ResultStore) -> tuple[list[Finding], list[Finding]]:
             keep, reason = judge(folders[1], name.removesuffix(".pt"))
             (kept if keep else superfluous).append(Finding(file.path, file.size, reason))
     return superfluous, kept
+
+
+def _starting_points(store: ResultStore, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Trials of which other studies in the same results start (`train.start_from`), each with the reason to keep it."""
+    users: dict[str, str] = {}
+    for other in store.others():
+        for row in other.trials():
+            if row["imported_from"] is None:
+                start = json.loads(row["configuration"])["train"].get("start_from")
+                users |= {start: other.study} if start else {}
+    starts = {row["trial_id"]: f"{store.study}/{row['configuration_id']}/{row['data_hash']}" for row in rows}
+    return {trial_id: f"trials of {users[start]} start from it" for trial_id, start in starts.items() if start in users}
 
 
 def remove(store: ResultStore, finding: Finding) -> None:

@@ -99,15 +99,14 @@ def _refuse_missing(study: Study, store: ResultStore, trials: Mapping[int, Any])
             )
 
 
-def refuse_misfits(configurations: Iterable[Configuration], starts: Starts) -> None:
-    """Refuse trackers that cannot start from these, before anything runs.
+def refuse_misfits(configurations: Iterable[Configuration], starts: Starts, seed: int) -> None:
+    """Refuse trackers that cannot start from the one of a seed, before anything runs.
 
     Raises:
         UserError: another architecture, or a damaged file.
     """
     from study.checkpoint import misfit
 
-    seed = min(starts.trials)
     state = starts.read(seed)
     for configuration in configurations:
         reason = misfit(configuration.tracker.build(configuration.objective, None), state)

@@ -141,6 +141,21 @@ def test_what_an_unfinished_trial_needs_is_kept_and_other_leftovers_are_found(st
     assert len(reasons) == len(left(store)) - 1  # what is no checkpoint of ours is nobody's business
 
 
+def test_models_that_trials_of_another_study_start_from_are_kept(store):
+    fill(store)
+    base = store.trial(name(1))
+    start = f"{store.study}/{base['configuration_id']}/{base['data_hash']}"
+    other = ResultStore(store.root_address, "other")
+    trial = make_trial({"train.start_from": start})
+    other.write_trial(make_row(trial, 0.5))
+    superfluous, kept = survey(store)
+    reasons = {finding.path.removeprefix("checkpoints/"): finding.reason for finding in kept}
+    assert reasons[f"{name(1)}/model.pt"] == "trials of other start from it"
+    assert f"checkpoints/{name(1)}/model.pt" not in {finding.path for finding in superfluous}
+    other.discard(trial.trial_id)
+    assert f"checkpoints/{name(1)}/model.pt" in {finding.path for finding in survey(store)[0]}
+
+
 def test_files_of_killed_writers_are_found_once_they_are_old(store):
     store.write_rows("steps", "t", [{"epoch": 1, "step": 1, "task": "cls"}])
     young, old = (Path(store.folder.path, "steps", f".t.parquet.{hour}.tmp") for hour in "ab")

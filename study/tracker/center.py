@@ -6,8 +6,6 @@ pretrained parameters.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -21,10 +19,11 @@ from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.losses.embeddings import retrieval
 from study.tracker.association import Association, Associator, Detections, Fraction
-from study.tracker.backbone import Backbone, group_norm, make_backbone, normalise
+from study.tracker.backbone import Backbone, make_backbone, normalise
 from study.tracker.base import FrameTracks, Tracker, TrainingOutput
 from study.tracker.centers import boxes_at, cells, heatmaps, peaks
 from study.tracker.heads import build_losses, needed
+from study.tracker.maps import Decoder, Maps, make_head
 from study.tracker.slots import Slots, align
 
 STRIDE = 4
@@ -91,29 +90,6 @@ class Config(TrackerConfig):
         return network
 
 
-@dataclass(frozen=True)
-class Maps:
-    """Outputs of the heads, each [M, channels, rows, columns]."""
-
-    heatmap: Tensor
-    size: Tensor
-    offset: Tensor
-    embedding: Tensor | None
-
-    def with_mirror_image(self) -> "Maps":
-        """Of two images, the second being the first one's mirror image: one of the means, with the first's offsets.
-
-        As CenterNet's flip testing (Zhou et al. 2019, "Objects as Points", section 5).
-        """
-
-        def mean(values: Tensor) -> Tensor:
-            return (values[:1] + values[1:].flip(-1)) / 2
-
-        embedding = None if self.embedding is None else F.normalize(mean(self.embedding), dim=1)
-        heatmap = mean(self.heatmap.sigmoid()).logit(eps=1e-6)
-        return Maps(heatmap, mean(self.size), self.offset[:1], embedding)
-
-
 class CenterTracker(Tracker):
     """Backbone, decoder to stride 4, and heads for heat map, size, offset and embedding."""
 
@@ -126,7 +102,9 @@ class CenterTracker(Tracker):
         outputs = {"heatmap": 1, "size": 2, "offset": 2}
         if embedding_channels:
             outputs["embedding"] = embedding_channels
-        self.heads = nn.ModuleDict({name: head(config, count) for name, count in outputs.items()})
+        self.heads = nn.ModuleDict(
+            {name: make_head(config.channels, config.head_channels, count) for name, count in outputs.items()}
+        )
         nn.init.constant_(self.heads["heatmap"][-1].bias, -math.log(1 / _PRIOR - 1))  # type: ignore[index]
         self.projection: nn.Module | None = None
         if config.projection is not None and embedding_channels:
@@ -265,33 +243,6 @@ class CenterTracker(Tracker):
         return OnlineCenter(self)
 
 
-class Decoder(nn.Module):
-    """A feature pyramid down to its finest map alone (Lin et al. 2017, "Feature Pyramid Networks", section 3).
-
-    torchvision's makes a map of every level, of which all but one would learn nothing.
-
-    Args:
-        inputs: channels of the backbone's maps, fine to coarse.
-        channels: of the result.
-    """
-
-    def __init__(self, inputs: Sequence[int], channels: int) -> None:
-        super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in inputs)
-        self.output = nn.Conv2d(channels, channels, 3, padding=1)
-        for layer in (*self.lateral, self.output):
-            nn.init.kaiming_uniform_(layer.weight, a=1)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """The map of the finest level."""
-        *finer, features = (lateral(values) for lateral, values in zip(self.lateral, maps, strict=True))
-        for values in reversed(finer):
-            features = values + F.interpolate(features, size=values.shape[-2:], mode="nearest")
-        found: Tensor = self.output(features)
-        return found
-
-
 class OnlineCenter:
     """One sequence: the tracks so far."""
 
@@ -315,13 +266,3 @@ def _plain(boxes: Tensor, scores: Tensor, embeddings: Tensor | None) -> Detectio
     """Detections for the association, without gradients."""
     values = [None if part is None else part.detach().double().cpu().numpy() for part in (boxes, scores, embeddings)]
     return Detections(*values)  # type: ignore[arg-type]
-
-
-def head(config: Config, outputs: int) -> nn.Sequential:
-    """A convolution with normalisation and ReLU, then one of a single cell to the outputs."""
-    hidden = nn.Conv2d(config.channels, config.head_channels, 3, padding=1, bias=False)
-    last = nn.Conv2d(config.head_channels, outputs, 1)
-    nn.init.kaiming_normal_(hidden.weight, nonlinearity="relu")
-    nn.init.normal_(last.weight, std=0.01)
-    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-    return nn.Sequential(hidden, group_norm(config.head_channels), nn.ReLU(inplace=True), last)
