@@ -1,7 +1,8 @@
 """`python -m study.run deepmot_finetune`, after `deepmot_base`: does training on dMOTA and dMOTP help a tracker?
 
 Every trial starts from the base tracker of its seed, and trains it as long as the others do: by the base's own losses,
-or with soft MOTA, soft MOTP or both beside them, weighed by hand or by GradNorm.
+or with soft MOTA, soft MOTP or both beside them, weighed by hand (equally, and dMOTP five times as much as the paper
+has it) or by GradNorm.
 """
 
 from search_spaces.deepmot_base import STUDY as BASE
@@ -29,7 +30,7 @@ STUDY = Study(
         {"objective": beside_fairmot("dmota")},
         {"objective": beside_fairmot("dmotp")},
         {},
-        {"weighting": hwf.Config(loss_weights={"size": 0.1, "dmota": 0.1, "dmotp": 0.1})},
+        {"weighting": hwf.Config(loss_weights={"size": 0.1, "dmotp": 5.0})},
         {"weighting": gradnorm.Config()},
     ),
     seeds=BASE.seeds,

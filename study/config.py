@@ -47,6 +47,13 @@ class Component(Frozen):
     def _serialize_with_kind(self, handler: Any) -> dict[str, Any]:
         return {"kind": self.kind(), **handler(self)}
 
+    def check(self) -> None:
+        """Refuse, before anything runs, what could not be built then: a file that is not there, for example.
+
+        Raises:
+            UserError: what is wrong, and what to do.
+        """
+
 
 class WeightingConfig(Component):
     """Base of a weighting's configuration. `build(tasks)` gives the `study.weighting.Weighting` module."""
@@ -282,6 +289,12 @@ class Configuration(Frozen):
         losses = self.objective.task_losses
         frames = max(self.tracker.num_frames, *(loss.num_frames for loss in losses))
         return Sampling(frames, views=any(loss.identities() == "views" for loss in losses))
+
+    @property
+    def network_id(self) -> str:
+        """Hash of what decides how the network is built: tracker and objective."""
+        plain = self.resolved()
+        return digest([plain["tracker"], plain["objective"]])
 
     @property
     def configuration_id(self) -> str:

@@ -16,6 +16,9 @@ from study.mottable import first_line, read_table
 
 Format = Literal["MOT15", "MOT16", "MOT17", "MOT20"]
 
+_LONGEST = 1_000_000
+"""Frames of a sequence whose length no seqinfo.ini tells: nine hours of video."""
+
 _BOX_COLUMNS = ("frame", "id", "x", "y", "width", "height")
 _GROUND_TRUTH_COLUMNS = (*_BOX_COLUMNS, "flag", "class", "visibility")
 _TRACK_COLUMNS = (*_BOX_COLUMNS, "score")
@@ -210,6 +213,10 @@ def read_detections(path: Path, num_frames: int | None = None) -> DetectionTable
     table = read_table(path, columns if found >= 7 else columns[:6], num_frames)
     scores = table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
     frames, _, boxes_xyxy = _boxes(table)
+    if frames.max(initial=0) > _LONGEST:
+        raise UserError(
+            f"{path}: frame {frames.max()}; expected frames counted from 1, at most {_LONGEST:,}: are these times?"
+        )
     return DetectionTable(frames, boxes_xyxy, scores, int(frames.max(initial=0)) if num_frames is None else num_frames)
 
 

@@ -15,7 +15,7 @@ from study.prediction.halving import expected_epochs_fraction
 from study.provenance import code_hash, provenance
 from study.refusals import refuse_lone_identities, refuse_unfit
 from study.repository import Code, read_code
-from study.results import ResultStore, differing, flatten, label, labels
+from study.results import LAST, ResultStore, differing, flatten, label, labels
 from study.schema import DONE
 from study.search.known import possible_configurations
 from study.search.members import num_generations
@@ -23,7 +23,7 @@ from study.search.metrics import refuse_unknown_metrics
 from study.search.outlook import outlook
 from study.search.promotion import paused_trials, standing
 from study.search_config import Search
-from study.starts import Starts, find_starts, refuse_misfits
+from study.starts import Starts, find_starts, refuse_unusable
 
 if TYPE_CHECKING:
     from study.data import Splits
@@ -118,8 +118,6 @@ def make_plan(
     varying = tuple(differing([flatten(configuration.resolved()) for configuration in configurations]))
     places = [f"points[{i}]" if study.search is None else "search" for i in range(len(configurations))]
     refuse_unfit(study, configurations, places)
-    if starts is not None:
-        refuse_misfits(configurations, starts, study.seeds[0])
     splits = read_splits(study.data, cache_dir)
     refuse_lone_identities(configurations, places, splits)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
@@ -132,10 +130,14 @@ def make_plan(
         ahead = outlook(study, so_far, splits.data_hash)
         trials, total, ended = ahead.trials, ahead.total, set(ahead.done)
     finished = [trial for trial in trials if trial.trial_id in ended]
-    changed = _changed(finished, rows)
+    changed = _changed(finished, rows, starts)
     restart = frozenset(changed) if rerun_changed else frozenset()
     done = frozenset(trial.trial_id for trial in finished) - restart
     missing = [trial for trial in trials if trial.trial_id not in done]
+    if starts is not None:
+        fresh = {trial.seed for trial in missing if not store.has_checkpoint(trial.trial_id, LAST)}
+        fresh |= set(study.seeds) if total > len(trials) else set()  # of trials that a search will suggest
+        refuse_unusable(starts, fresh, configurations, splits)
     predictions = predict_missing(
         study.execution,
         splits,
@@ -199,8 +201,8 @@ def _with_absolute_root(study: Study) -> Study:
     return study.model_copy(update={"data": data})
 
 
-def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """By trial_id, what differs between a finished row's code and packages and those of now."""
+def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]], starts: Starts | None) -> dict[str, str]:
+    """By trial_id, what differs between a finished row's code, packages and start and those of now."""
     here = {name: value for name, value in provenance().items() if name.endswith("_version")}
     changed = {}
     for trial in finished:
@@ -211,6 +213,8 @@ def _changed(finished: Sequence[Trial], rows: Mapping[str, Mapping[str, Any]]) -
             for name, value in here.items()
             if row[name] != value
         ]
+        if starts is not None and starts.ended_at[trial.seed] > row["started_at"]:
+            differences.append(f"{starts.store.study} was trained again")
         if differences:
             changed[trial.trial_id] = ", ".join(differences)
     return changed

@@ -57,7 +57,7 @@ def _refuse_other_grounds(study: Study, configurations: Sequence[Configuration],
         if configuration.train.start_from != study.train.start_from:
             raise UserError(
                 f"{place}: train.start_from differs from the study's; all configurations of a study start from the "
-                "same: make it a study of its own"
+                "same: set it in the study's own train, and in points other settings by their keys, such as train.lr"
             )
 
 
@@ -73,6 +73,8 @@ def _refuse_misfits(configurations: Sequence[Configuration], places: Sequence[st
 
     for place, configuration in zip(places, configurations, strict=True):
         try:
+            for part in (configuration.tracker, configuration.weighting, *configuration.objective.task_losses):
+                part.check()
             weighting = configuration.weighting.build(configuration.objective.tasks)
         except UserError as error:
             raise UserError(f"{place}: {error}") from None
@@ -114,7 +116,7 @@ def _refuse_other_trackers(study: Study, configurations: Sequence[Configuration]
     Networks may vary in a study, if each is trained under the same weightings; in a search, if network and weighting
     are chosen apart from each other.
     """
-    networks = [digest([plain["tracker"], plain["objective"]]) for plain in (c.resolved() for c in configurations)]
+    networks = [configuration.network_id for configuration in configurations]
     first_of = {network: i for i, network in reversed(list(enumerate(networks)))}
     if len(first_of) == 1:
         return

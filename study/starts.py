@@ -4,8 +4,10 @@ Every trial starts from the tracker of its own seed, so that what seeds differ i
 other study has cost stays with it.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from study.config import Configuration, Study
@@ -15,6 +17,8 @@ from study.results import MODEL, ResultStore
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from study.data import Splits
+
 
 @dataclass(frozen=True)
 class Starts:
@@ -22,11 +26,15 @@ class Starts:
 
     Attributes:
         store: results of the study that trained them.
+        address: NAME/CONFIGURATION_ID/DATA_HASH, which is part of the names of trials that start here.
         trials: trial_id by seed.
+        ended_at: when each was trained, by seed.
     """
 
     store: ResultStore
+    address: str
     trials: Mapping[int, str]
+    ended_at: Mapping[int, datetime]
 
     def read(self, seed: int) -> "Mapping[str, Tensor]":
         """Parameters of the tracker of a seed.
@@ -52,7 +60,7 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
         results: of any study in the folder to look in.
 
     Raises:
-        UserError: no such study, no finished trial of it for one of the seeds, several configurations, or no model.
+        UserError: no such study, no finished trial of it for one of the seeds, or several configurations.
     """
     if study.train.start_from is None:
         return study, None
@@ -65,7 +73,7 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
         )
     store = stores[name]
     rows = [row for row in store.trials() if row["status"] == "completed" and row["imported_from"] is None]
-    kinds = sorted({(row["configuration_id"], row["data_hash"]) for row in rows})
+    kinds = sorted({_kind(row) for row in rows})
     meant = [kind for kind in kinds if all(full.startswith(part) for full, part in zip(kind, ids, strict=False))]
     if not meant:
         raise UserError(f"train.start_from: {study.train.start_from!r} is no completed configuration; {_told(kinds)}")
@@ -74,44 +82,90 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
             f"train.start_from: {name} has {len(meant)} completed configurations; choose one as "
             f"'{name}/CONFIGURATION_ID'; {_told(meant)}"
         )
-    trials = {row["seed"]: row["trial_id"] for row in rows if (row["configuration_id"], row["data_hash"]) == meant[0]}
-    _refuse_missing(study, store, trials)
-    train = study.train.model_copy(update={"start_from": "/".join((name, *meant[0]))})
-    return study.model_copy(update={"train": train}), Starts(store, trials)
+    trained = {row["seed"]: row for row in rows if _kind(row) == meant[0]}
+    if missing := [seed for seed in study.seeds if seed not in trained]:
+        raise UserError(
+            f"train.start_from: {name} has no completed trial with seed {missing[0]}, found seeds "
+            f"{', '.join(map(str, sorted(trained)))}; run it with --seeds {','.join(map(str, study.seeds))}"
+        )
+    starts = Starts(
+        store,
+        "/".join((name, *meant[0])),
+        {seed: trained[seed]["trial_id"] for seed in study.seeds},
+        {seed: trained[seed]["ended_at"] for seed in study.seeds},
+    )
+    train = study.train.model_copy(update={"start_from": starts.address})
+    return study.model_copy(update={"train": train}), starts
+
+
+def refuse_unusable(
+    starts: Starts, seeds: Collection[int], configurations: Iterable[Configuration], splits: "Splits"
+) -> None:
+    """Refuse to start, before anything runs, from trackers that are not there or do not fit.
+
+    Args:
+        starts: what trials start from.
+        seeds: of the trials that are to start.
+        configurations: all that may be tried.
+        splits: what they are trained and scored on.
+
+    Raises:
+        UserError: a model that was not kept or is damaged, another architecture, or one that was trained on what the
+            study is scored on.
+    """
+    _refuse_seen(starts, splits)
+    for seed in seeds:
+        if not starts.store.has_checkpoint(starts.trials[seed], MODEL):
+            raise UserError(
+                f"train.start_from: the model of {starts.store.study}'s trial with seed {seed} was not kept; set "
+                "execution.keep_checkpoints to 'all' in that study, delete "
+                f"{starts.store.folder.address}/trials/{starts.trials[seed]}.parquet, and that trial runs again"
+            )
+    if seeds:
+        _refuse_misfits(configurations, starts, min(seeds))
+
+
+def _kind(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["configuration_id"], row["data_hash"]
 
 
 def _told(kinds: Iterable[tuple[str, str]]) -> str:
     return f"found {', '.join('/'.join(kind) for kind in kinds) or 'none'}"
 
 
-def _refuse_missing(study: Study, store: ResultStore, trials: Mapping[int, Any]) -> None:
-    for seed in study.seeds:
-        if seed not in trials:
-            raise UserError(
-                f"train.start_from: {store.study} has no completed trial with seed {seed}, found seeds "
-                f"{', '.join(map(str, sorted(trials)))}; run it with --seeds {','.join(map(str, study.seeds))}"
-            )
-        if not store.has_checkpoint(trials[seed], MODEL):
-            raise UserError(
-                f"train.start_from: the model of {store.study}'s trial with seed {seed} was not kept; set "
-                "execution.keep_checkpoints to 'all' in that study, delete "
-                f"{store.folder.address}/trials/{trials[seed]}.parquet, and that trial runs again"
-            )
-
-
-def refuse_misfits(configurations: Iterable[Configuration], starts: Starts, seed: int) -> None:
-    """Refuse trackers that cannot start from the one of a seed, before anything runs.
-
-    Raises:
-        UserError: another architecture, or a damaged file.
-    """
-    from study.checkpoint import misfit
+def _refuse_misfits(configurations: Iterable[Configuration], starts: Starts, seed: int) -> None:
+    from study.transfer import misfit
 
     state = starts.read(seed)
-    for configuration in configurations:
+    networks = {configuration.network_id: configuration for configuration in configurations}
+    for configuration in networks.values():
         reason = misfit(configuration.tracker.build(configuration.objective, None), state)
         if reason is not None:
             raise UserError(
                 f"train.start_from: the tracker of {starts.store.study} is of another architecture than this study's "
                 f"({reason})"
             )
+
+
+def _refuse_seen(starts: Starts, splits: "Splits") -> None:
+    """Refuse to score on frames that a tracker has learnt from before, however many studies ago."""
+    for name, entry in _learnt_from(starts.store, starts.address):
+        for split, clips in (("val", splits.val), ("test", splits.test)):
+            for clip in clips:
+                first, last = max(clip.first, entry["first"]), min(clip.last, entry["last"])
+                if clip.sequence.name == entry["sequence"] and first <= last:
+                    raise UserError(
+                        f"train.start_from: {name} was trained on frames {first}-{last} of {entry['sequence']}, which "
+                        f"data.{split} has too; score on other frames, or start from a tracker that has not seen them"
+                    )
+
+
+def _learnt_from(store: ResultStore, address: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Training clips, as manifests have them, of a study and of those that it started from, with their names."""
+    stores = {one.study: one for one in (store, *store.others())}
+    while address is not None and (one := stores.get(address.split("/")[0])) is not None:
+        _, configuration_id, data_hash = address.split("/")
+        for entry in (one.read_manifest(data_hash) or {}).get("train", ()):
+            yield one.study, entry
+        rows = (row for row in one.trials() if row["configuration_id"] == configuration_id)
+        address = next((json.loads(row["configuration"])["train"].get("start_from") for row in rows), None)

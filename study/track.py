@@ -91,6 +91,10 @@ def track_source(
 
 def _run(options: argparse.Namespace) -> None:
     if options.input is not None:
+        if options.min_score is not None:
+            raise UserError(
+                "--min-score: only for detections in files; a trained tracker has its own thresholds (association)"
+            )
         _track_all(options)
         return
     for name in ("draw", "device"):

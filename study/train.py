@@ -14,7 +14,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from study.batch import FrameBatch
-from study.checkpoint import take_over
 from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
 from study.config import Configuration
 from study.data import FrameCache, Identities, Splits, box_statistics
@@ -24,6 +23,7 @@ from study.memory import PeakMemory
 from study.optimization import learning_rate
 from study.step import Stepper, StepResult
 from study.tracker import Tracker
+from study.transfer import take_over
 from study.validate import score_split
 from study.weighting import Weighting
 

@@ -20,7 +20,7 @@ SAMPLE_STRIDE = 4
 
 def score_split(
     tracker: Tracker, clips: Sequence[Clip], cache: FrameCache, samples: Samples, batch_size: int, device: torch.device
-) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, float]]:
+) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, float | None]]:
     """Track and score a split. With several workers each takes every W-th clip, and all get the pooled figures.
 
     Args:
@@ -32,7 +32,8 @@ def score_split(
         device: of the network.
 
     Returns:
-        Metrics of the pooled counts (with `ap` and `id_accuracy`), one row a sequence, mean unweighted losses.
+        Metrics of the pooled counts (with `ap` and `id_accuracy`), one row a sequence, mean unweighted losses (None for
+        one that has nothing to judge there, as identities that training has not seen).
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     mine = {}
@@ -59,18 +60,21 @@ def score_split(
 @torch.no_grad()
 def _losses(
     tracker: Tracker, samples: Samples, batch_size: int, device: torch.device
-) -> tuple[dict[str, float], dict[str, float]]:
+) -> tuple[dict[str, float | None], dict[str, float]]:
     """Mean losses and share of right answers, on every worker the same."""
     frames = range(0, len(samples), SAMPLE_STRIDE)
     sums: dict[str, float] = {}
+    judged: dict[str, int] = {}
     right: dict[str, int] = {}
     asked: dict[str, int] = {}
     for start in range(0, len(frames), batch_size):
         batch = samples.plain_batch(frames[start : start + batch_size], device)
         output = tracker(batch)
         for name, loss in output.losses.items():
-            sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
+            known = not loss.isnan()
+            sums[name] = sums.get(name, 0.0) + (float(loss) * len(batch) if known else 0.0)
+            judged[name] = judged.get(name, 0) + known * len(batch)
         for name, (yes, count) in output.counts.items():
             right[name], asked[name] = right.get(name, 0) + int(yes), asked.get(name, 0) + int(count)
-    losses = {name: total / len(frames) for name, total in sums.items()}
+    losses = {name: total / judged[name] if judged[name] else None for name, total in sums.items()}
     return losses, {f"{name}_accuracy": right[name] / max(1, asked[name]) for name in right}

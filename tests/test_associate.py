@@ -64,6 +64,7 @@ def test_no_detections_are_no_tracks(tmp_path):
         (["empty"], "empty: no detections here; expected a det.txt"),
         (["model.pt"], "model.pt: no file of detections: a checkpoint needs FRAMES_OR_VIDEO after it"),
         (["bad.txt"], "bad.txt:1: width is 0, expected pixels above 0"),
+        (["times.txt"], "times.txt: frame 1700000000; expected frames counted from 1, at most 1,000,000: are these"),
         (["good.txt", "--draw", "video"], "--draw: without a CHECKPOINT there are no frames and no network"),
         (["good.txt", "--min-score", "much"], "argument --min-score: invalid float value: 'much'"),
         (["out/good.txt", "--overwrite"], "out/good.txt: the result would replace what is tracked"),
@@ -76,6 +77,7 @@ def test_mistakes(tmp_path, monkeypatch, capsys, arguments, message):
     (tmp_path / "out").mkdir()
     (tmp_path / "model.pt").write_bytes(b"weights")
     (tmp_path / "bad.txt").write_text("1,-1,5,5,0,9,1\n")
+    (tmp_path / "times.txt").write_text("1700000000,-1,5,5,4,9,1\n")
     for path in ("good.txt", "out/good.txt"):
         (tmp_path / path).write_text("1,-1,5,5,4,9,1\n")
     assert main([*arguments, "-o", "out"]) == 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from study.checkpoint import load_model, misfit, model_bytes, take_over
+from study.checkpoint import load_model, model_bytes
 from study.config import Configuration, Data
 from study.data import BoxStatistics
 from study.errors import UserError
@@ -148,20 +148,3 @@ def test_a_configuration_that_this_version_does_not_know(tmp_path, model):
         with pytest.raises(UserError, match=message) as caught:
             load_model(path)
         assert str(caught.value).startswith(f"{path}: ")
-
-
-def test_a_tracker_takes_over_what_fits_and_says_what_does_not():
-    first, second = untrained(configuration()), untrained(configuration(), seed=1)
-    state = second.state_dict()
-    name = "backbone.stem.0.weight"
-    other_losses = {"losses.another.scale": torch.zeros(3)}
-    assert misfit(first, state | other_losses) is None
-    assert misfit(first, state | {"another.weight": torch.zeros(3)}) == "its another.weight has no place"
-    assert misfit(first, {key: value for key, value in state.items() if key != name}) == f"it has no {name}"
-    cut = state | {name: state[name][:1]}
-    assert misfit(first, cut) == f"its {name} is {list(cut[name].shape)}, expected {list(state[name].shape)}"
-    with pytest.raises(UserError, match="the tracker to start from is of another architecture"):
-        take_over(first, cut)
-    assert not torch.equal(first.state_dict()[name], state[name])
-    take_over(first, state | other_losses)
-    assert all(torch.equal(value, state[key]) for key, value in first.state_dict().items())

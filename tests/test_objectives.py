@@ -9,11 +9,11 @@ from tiny_trials import DATA, DEFAULTS, SMALL
 
 from study.batch import FrameBatch
 from study.checkpoint import load_model, model_bytes
-from study.config import Configuration, Objective, Train, validate
+from study.config import Configuration, Objective, Study, Train, validate
 from study.data import FrameCache, Identities, box_statistics, read_splits
 from study.data.samples import Samples
 from study.errors import UserError
-from study.losses import identity, triplet
+from study.losses import dmota, identity, triplet
 from study.losses.objectives import FAIRMOT, ON_CENTER, ON_CHAINED
 from study.plan import make_plan
 from study.results import ResultStore
@@ -139,3 +139,19 @@ def test_a_tracker_without_an_embedding_is_told_before_training(splits, cache_di
     )
     with pytest.raises(UserError, match="needs 'embedding'; set tracker"):
         next(train_trial(configuration, 0, splits, cache_dir=cache_dir, device=CPU))
+
+
+def test_a_missing_network_of_assignments_or_pretrained_file_is_told_when_a_study_is_planned(tmp_path):
+    network = dmota.Config(assignment="network", network=str(tmp_path / "OUT.pt"))
+    objective = Objective(name="by_network", task_losses=(*FAIRMOT.task_losses, network))
+    for changes, message in (
+        ({"objective": objective}, r"points\[0\]: .*OUT\.pt: no such network of assignments; 'python -m"),
+        (
+            {"tracker": CENTER.model_copy(update={"backbone": "resnet18", "pretrained": str(tmp_path / "r.pt")})},
+            r"points\[0\]: tracker\.pretrained: .*r\.pt: no such file of pretrained parameters",
+        ),
+    ):
+        settings = {"objective": FAIRMOT, "tracker": CENTER} | changes
+        study = Study(name="missing", description="a test", data=DATA, weighting=equal.Config(), **settings)
+        with pytest.raises(UserError, match=message):
+            make_plan(study, ResultStore(tmp_path, study.name), cache_dir=tmp_path / "cache")

@@ -361,6 +361,7 @@ def test_a_sequence_that_fails_leaves_the_finished_ones(model, sequence, tmp_pat
         (["{model}", "{sequence}", "-o", "{out}", "--device", "cuda:99"], "--device cuda:99: cannot be used here"),
         (["{model}", "{sequence}", "-o", "{out}", "--device", "gpu"], "--device gpu: cannot be used here"),
         (["{model}", "{sequence}"], "required: -o/--out; see 'python -m study.track --help'"),
+        (["{model}", "{sequence}", "-o", "{out}", "--min-score", "0.5"], "--min-score: only for detections in files;"),
         (["{model}", "{sequence}", "-o", "{out}", "--draw", "gif"], "invalid choice: 'gif'"),
     ],
 )

@@ -11,8 +11,8 @@ import torch.multiprocessing as multiprocessing
 
 from study.config import Configuration, Data, Train
 from study.data import read_splits
-from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
+from study.losses.objectives import CLS_REG_REID, DEEPMOT
+from study.tracker import center, chained
 from study.train import EpochResult, train_trial
 from study.weighting import dtp, hwf
 
@@ -46,6 +46,20 @@ def train(cache_dir: Path) -> tuple:
     return epoch.steps, epoch.epochs, epoch.sequences, final.metrics, final.state()
 
 
+CENTER = CONFIGURATION.model_copy(
+    update={
+        "tracker": center.Config(
+            backbone="resnet18", channels=8, head_channels=8, embedding_channels=8, candidate_score=0.0
+        ),
+        "objective": DEEPMOT,
+        "train": CONFIGURATION.train.model_copy(
+            update={"epochs": 2, "validate_every": 2, "steps_per_epoch": 2, "batch_size": 2}
+        ),
+        "weighting": hwf.Config(),
+    }
+)
+
+
 def worker(rank: int, world: int, folder: Path, job: Callable[[Path], Any]) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
     torch.save(job(folder / "cache"), folder / f"rank{rank}.pt")
@@ -58,6 +72,25 @@ def train_on_lent_pairs(cache_dir: Path) -> list:
     epoch = next(train_trial(LENT, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
     assert isinstance(epoch, EpochResult)
     return epoch.steps
+
+
+def train_centres(cache_dir: Path) -> list:
+    torch.set_num_threads(1)
+    splits = read_splits(CENTER.data, cache_dir)
+    epoch = next(train_trial(CENTER, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
+    assert isinstance(epoch, EpochResult)
+    return epoch.steps
+
+
+def test_every_parameter_of_a_centre_tracker_is_trained_on_every_worker(tmp_path):
+    """A worker whose network has a parameter without a gradient would wait for ever, or raise."""
+    alone = train_centres(tmp_path / "cache")
+    multiprocessing.spawn(worker, args=(2, tmp_path, train_centres), nprocs=2)
+    for rank in range(2):
+        steps = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        assert [row["step"] for row in steps] == [row["step"] for row in alone]
+        first = [(one["loss"], two["loss"]) for one, two in zip(alone, steps, strict=True) if one["step"] == 0]
+        assert all(two == pytest.approx(one, rel=1e-3) for one, two in first)
 
 
 def test_a_pair_that_is_lent_counts_once(tmp_path):

@@ -25,6 +25,11 @@ class _Frame:
     boxes: np.ndarray
     ids: np.ndarray
 
+    def without_labels(self) -> "_Frame":
+        """The same boxes numbered from left to right: nothing of the identities is left, not even their order."""
+        order = np.lexsort(self.boxes.T[::-1])
+        return _Frame(self.boxes[order], np.arange(1, len(order) + 1))
+
 
 class Samples:
     """What is learnt from: pairs of frames of a split, or more frames in a row, or two views of one frame.
@@ -54,6 +59,8 @@ class Samples:
         known = identities or Identities(clips, config.min_visibility)
         self.pixels = [cache.frames(clip) for clip in clips]
         self.frames = [_training_frames(clip, config, known) for clip in clips]
+        if self.sampling.views:
+            self.frames = [[frame.without_labels() for frame in frames] for frames in self.frames]
         self.index = [(clip, frame) for clip, frames in enumerate(self.frames) for frame in range(len(frames))]
 
     def __len__(self) -> int:
@@ -137,9 +144,8 @@ class Samples:
         ids = np.zeros((len(frames), count), dtype=np.int64)
         for row, (frame, change) in enumerate(zip(frames, changes, strict=True)):
             moved, kept = transforms.apply_to_boxes(frame.boxes, change, *self.config.image_size)
-            numbers = np.arange(1, len(frame.ids) + 1) if self.sampling.views else frame.ids
             boxes[row, : kept.sum()] = moved[kept]
-            ids[row, : kept.sum()] = numbers[kept]
+            ids[row, : kept.sum()] = frame.ids[kept]
         return torch.from_numpy(boxes), torch.from_numpy(ids)
 
 

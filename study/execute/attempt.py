@@ -3,7 +3,7 @@
 import io
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,8 @@ def run_attempt(
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if rank > 0:
-        for result in _train(trial, plan, device, _last_checkpoint(store, trial)):
+        resume = _last_checkpoint(store, trial)
+        for result in _train(trial, plan, device, resume, _start(trial, plan, resume)):
             if isinstance(result, EpochResult) and _agree(Verdict.GO_ON, device, world) is not Verdict.GO_ON:
                 break
             if isinstance(result, _Broken) and result.status == "oom":
@@ -93,7 +94,7 @@ def run_attempt(
                 _log.info("goes on after epoch %d", resume["epoch"])
             report(TrialStarted(trial, attempt))
             row, decision = None, Verdict.GO_ON
-            for result in _train(trial, plan, device, resume):
+            for result in _train(trial, plan, device, resume, _start(trial, plan, resume)):
                 if isinstance(result, EpochResult):
                     report(record.epoch(result))
                     decision = Verdict.STOP if result.epoch == trial.until else verdict() if verdict else Verdict.GO_ON
@@ -121,8 +122,21 @@ class _Broken:
     error: str
 
 
+def _start(trial: Trial, plan: Plan, resume: dict[str, Any] | None) -> Mapping[str, torch.Tensor] | None:
+    """Parameters to start from, unless there is something to go on from.
+
+    Raises:
+        UserError: they cannot be read now; another attempt may.
+    """
+    return None if resume is not None or plan.starts is None else plan.starts.read(trial.seed)
+
+
 def _train(
-    trial: Trial, plan: Plan, device: torch.device, resume: dict[str, Any] | None
+    trial: Trial,
+    plan: Plan,
+    device: torch.device,
+    resume: dict[str, Any] | None,
+    start: Mapping[str, torch.Tensor] | None,
 ) -> Iterator[EpochResult | TrialResult | _Broken]:
     try:
         yield from train_trial(
@@ -132,7 +146,7 @@ def _train(
             cache_dir=plan.cache_dir,
             device=device,
             resume=resume and resume["state"],
-            start=None if resume or plan.starts is None else plan.starts.read(trial.seed),
+            start=start,
         )
     except DivergedError as error:
         yield _Broken("diverged", str(error))

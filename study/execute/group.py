@@ -66,6 +66,7 @@ def run_group(
             "capacity": capacity,
             "jobs": jobs,
             "asked_at": time.time(),
+            "folder": os.getcwd(),
         },
         torch_config=ProcessGroupConfig("nccl" if capacity.gpus_per_worker >= 1 else "gloo"),  # type: ignore[arg-type]
         scaling_config=ScalingConfig(
@@ -114,6 +115,10 @@ def _work(config: dict[str, Any]) -> None:
 
     dispatcher, group_id, capacity = config["dispatcher"], config["group_id"], config["capacity"]
     torch.set_num_threads(capacity.cpus_per_worker)
+    # Relative paths in a configuration are meant from where the study was started; Ray Train gives each worker a folder
+    # of its own. A node without that folder has to be given absolute paths.
+    with suppress(OSError):
+        os.chdir(config["folder"])
     device = torch.device("cpu")
     if capacity.gpus_per_worker:
         from ray.train.torch import get_device

@@ -17,7 +17,7 @@ _NEVER = -1e4
 """Logarithm of the weight of a pair that cannot be: 0 for an exponential, and small enough to add to others exactly."""
 
 _SHARPNESS = 100.0
-"""Factor in the softmax over an assignment and the threshold."""
+"""Factor in the softmax over a network's assignment and the threshold."""
 
 
 def distances(first: Tensor, second: Tensor, diagonal: Tensor) -> Tensor:
@@ -43,7 +43,13 @@ def distances(first: Tensor, second: Tensor, diagonal: Tensor) -> Tensor:
     return (1 - torch.exp(-5 * length / diagonal) + 1 - overlap) / 2
 
 
-def sinkhorn(distance: Tensor, rows: Tensor, columns: Tensor, *, temperature: float = 0.02, steps: int = 50) -> Tensor:
+TEMPERATURE = 0.02
+"""Of a Sinkhorn plan, in distance: so low that it agrees with the hard assignment on nearly all real frames."""
+
+
+def sinkhorn(
+    distance: Tensor, rows: Tensor, columns: Tensor, *, temperature: float = TEMPERATURE, steps: int = 50
+) -> Tensor:
     """Soft assignment of rows to columns, each to at most one, with a dustbin for what has no match.
 
     Entropic optimal transport (Cuturi 2013) as SuperGlue lays it out (Sarlin et al. 2020, section 3.2): every row and
@@ -96,7 +102,23 @@ class Counts:
 
 
 def count(assignment: Tensor, tracks: Tensor, objects: Tensor) -> Counts:
-    """Soft false positives and misses: a softmax of each row, and each column, with a threshold of one half.
+    """Soft false positives and misses of a plan with dustbins: what of each track, and each object, goes there.
+
+    Args:
+        assignment: [B, K, N], 0 to 1; rows and columns sum to 1 at most, as those of `sinkhorn` do.
+        tracks: bool [B, K].
+        objects: bool [B, N].
+    """
+    free_tracks = (1 - assignment.sum(-1)) * tracks
+    free_objects = (1 - assignment.sum(-2)) * objects
+    return Counts(free_tracks.sum(-1), free_objects.sum(-1), assignment, assignment > 0.5)
+
+
+def count_by_softmax(assignment: Tensor, tracks: Tensor, objects: Tensor) -> Counts:
+    """Soft false positives and misses as published: a softmax of each row, and each column, with a threshold of a half.
+
+    Xu et al. 2020, section 4.2. For an assignment without dustbins, such as the deep Hungarian network's. On a plan of
+    `sinkhorn` it would be a second, sharper softmax, whose gradient is a spike at the gate and nothing beside it.
 
     Args:
         assignment: [B, K, N], 0 to 1.

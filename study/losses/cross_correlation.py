@@ -72,11 +72,21 @@ class CrossCorrelation(TaskLoss):
         """Responses [B, N, cells], which of them are right, and which objects are in both frames [B, N]."""
         maps, place = predictions["embedding_map"], targets["cells"]
         columns = maps.shape[-1]
-        patches = [F.unfold(maps[:, frame], self.side, padding=self.side // 2) for frame in (0, 1)]
-        index = place[:, 0, :, 1] * columns + place[:, 0, :, 0]
-        templates = patches[0].gather(2, index[:, None].expand(-1, patches[0].shape[1], -1))
-        responses = templates.transpose(1, 2) @ patches[1] / self.side**2
+        # One convolution of all images, each with its own templates.
+        templates = self._templates(maps[:, 0], place[:, 0]) / self.side**2
+        searched = maps[:, 1].flatten(0, 1)[None]
+        found = F.conv2d(searched, templates.flatten(0, 1), padding=self.side // 2, groups=len(maps))
+        responses = found.view(*templates.shape[:2], -1)
         cell = torch.arange(responses.shape[-1], device=place.device)
         apart = torch.stack([cell % columns, cell // columns], dim=-1) - place[:, 1, :, None]
         right = apart.pow(2).sum(-1) <= self.radius**2
         return self.scale * responses + self.bias, right, targets["present"][:, :2].all(dim=1)
+
+    def _templates(self, features: Tensor, place: Tensor) -> Tensor:
+        """Windows [B, N, C, side, side] of maps [B, C, rows, columns] around cells [B, N, 2]; 0 beyond the border."""
+        padded = F.pad(features, [self.side // 2] * 4)
+        step = torch.arange(self.side, device=place.device)
+        rows, columns = place[..., 1, None, None] + step[:, None], place[..., 0, None, None] + step
+        index = (rows * padded.shape[-1] + columns).flatten(1)
+        windows = padded.flatten(2).gather(2, index[:, None].expand(-1, padded.shape[1], -1))
+        return windows.view(*features.shape[:2], place.shape[1], self.side, self.side).transpose(1, 2)

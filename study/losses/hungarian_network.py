@@ -6,6 +6,7 @@ Task losses take it with `assignment="network"` and `network="OUT.pt"`; by defau
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -161,11 +162,22 @@ def _train(options: argparse.Namespace) -> None:
     if not options.out.parent.is_dir():
         raise UserError(f"{options.out.parent}: no such folder; choose another file")
     network = train(seconds=60 * options.minutes, seed=options.seed)
+    part = options.out.with_name(f".{options.out.name}.{os.getpid()}.tmp")
     try:
-        torch.save(network.state_dict(), options.out)
+        torch.save(network.state_dict(), part)
+        part.replace(options.out)
     except (OSError, RuntimeError) as error:
         raise UserError(f"{options.out}: cannot be written ({error})") from None
+    finally:
+        part.unlink(missing_ok=True)
     print(f"{options.out}: {sum(p.numel() for p in network.parameters()):,} parameters")
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of minutes from 0 on, found {text!r}")
+    return minutes
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m study.losses.hungarian_network", description="Train the network that assigns tracks to objects."
     )
     parser.add_argument("out", type=Path, metavar="OUT.pt", help="where to write it")
-    parser.add_argument("--minutes", type=float, default=5.0, metavar="M", help="how long to train (default: 5)")
+    parser.add_argument("--minutes", type=_minutes, default=5.0, metavar="M", help="how long to train (default: 5)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     return parser
 

@@ -45,11 +45,16 @@ class IdentityCrossEntropy(TaskLoss):
         self.classifier = nn.LazyLinear(1) if known is None else nn.Linear(shapes.embedding_channels, known)
 
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Loss of every image, shape [B]; 0 for an image without objects."""
+        """Loss of every image, shape [B]; 0 for an image without objects.
+
+        In evaluation NaN where no object is one of the training identities: there is nothing to judge.
+        """
         logits, wanted = self._logits(predictions), self._wanted(targets)
         losses = F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-1, reduction="none")
         losses = losses.view(wanted.shape).flatten(1)
-        return losses.sum(dim=1) / (wanted >= 0).flatten(1).sum(dim=1).clamp(min=1)
+        known = (wanted >= 0).flatten(1).sum(dim=1)
+        mean = losses.sum(dim=1) / known.clamp(min=1)
+        return mean if self.training else mean.masked_fill(known == 0, torch.nan)
 
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

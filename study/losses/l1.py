@@ -56,9 +56,9 @@ class AbsoluteDifference(TaskLoss):
 
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """1 / (1 + difference), the mean over objects; one group."""
+        """1 / (1 + difference), the mean over images with objects; one group."""
         found = self.forward(predictions, targets)
-        known = targets["present"].flatten(1).any(dim=1)
+        known = targets["present"][:, : predictions[self.on].shape[1]].flatten(1).any(dim=1)
         return (known / (1 + found)).sum()[None], known.sum()[None]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import torch
+import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
@@ -44,9 +46,10 @@ class NTXent(TaskLoss):
         """Loss of every image, shape [B]; 0 for an image with one object, or none."""
         found = compare(predictions, targets)
         logits = found.similarities() / self.temperature
-        highest = logits.detach().amax(dim=2, keepdim=True)
-        others = ((logits - highest).exp() * found.negative).sum(dim=2, keepdim=True)
-        each = (others + (logits - highest).exp()).log() + highest - logits
+        # An embedding without negatives is no anchor; any number in their place keeps its masked gradient finite.
+        alone = ~found.negative.any(dim=2, keepdim=True)
+        others = logits.masked_fill(~found.negative & ~alone, -torch.inf).logsumexp(dim=2, keepdim=True)
+        each = F.softplus(others - logits)
         positives = found.positive.sum(dim=2).clamp(min=1)
         losses = each.where(found.positive, 0).sum(dim=2) / positives
         return mean_of_anchors(losses, found.anchors)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
@@ -54,9 +55,14 @@ class Triplet(TaskLoss):
             farthest = distances.where(found.positive, 0).amax(dim=2)
             nearest = distances.masked_fill(~found.negative, 4).amin(dim=2)
             return mean_of_anchors(F.relu(farthest - nearest + self.margin), found.anchors)
-        losses = F.relu(distances[:, :, :, None] - distances[:, :, None, :] + self.margin)
-        triplets = found.positive[:, :, :, None] & found.negative[:, :, None, :]
-        return mean_of_anchors(losses.where(triplets, 0).sum(dim=(2, 3)), found.anchors)
+        frames, count = predictions["embedding"].shape[1:3]
+        each = torch.zeros_like(distances[:, :, 0])
+        for apart in range(1, frames):  # of each embedding, the same object so many frames on
+            positive = found.positive.roll(-apart * count, dims=2).diagonal(dim1=1, dim2=2)
+            far = distances.roll(-apart * count, dims=2).diagonal(dim1=1, dim2=2)
+            losses = F.relu(far[..., None] - distances + self.margin)
+            each = each + losses.where(found.negative & positive[..., None], 0).sum(dim=2)
+        return mean_of_anchors(each, found.anchors)
 
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Share of embeddings whose nearest one is of their own object; see `study.losses.embeddings.retrieval`."""

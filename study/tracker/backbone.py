@@ -43,7 +43,7 @@ class ResNetBackbone(nn.Module):
         UserError: the file is missing, unreadable or holds other parameters.
     """
 
-    def __init__(self, name: str, pretrained: str | None, *, load: bool = True) -> None:
+    def __init__(self, name: str, top: int, pretrained: str | None, *, load: bool = True) -> None:
         super().__init__()
         norm: Callable[[int], nn.Module] = FrozenStatisticsBatchNorm if pretrained else group_norm
         weights = "DEFAULT" if load and pretrained == "imagenet" else None
@@ -51,12 +51,13 @@ class ResNetBackbone(nn.Module):
         if load and pretrained and pretrained != "imagenet":
             load_state_dict(network, Path(pretrained))
         self.stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
-        self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3, network.layer4])
+        stages = [network.layer1, network.layer2, network.layer3, network.layer4]
+        self.stages = nn.ModuleList(stages[: top - 1])  # nothing would train those above
         expansion = 1 if name in ("resnet18", "resnet34") else 4
-        self.channels = {level: expansion * 64 * 2 ** (level - 2) for level in range(2, 6)}
+        self.channels = {level: expansion * 64 * 2 ** (level - 2) for level in range(2, top + 1)}
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
-        """Feature maps C2 ... C5 (strides 4 ... 32) by level."""
+        """Feature maps C2 (stride 4) ... by level."""
         return run_stages(self.stem(images), self.stages)
 
 
@@ -95,7 +96,7 @@ def make_backbone(name: str, width: int, top: int, pretrained: str | None, *, lo
     Args:
         name: of it.
         width: of the small one.
-        top: its coarsest level.
+        top: its coarsest level, 3 to 5.
         pretrained: as for `ResNetBackbone`.
         load: as for `ResNetBackbone`.
 
@@ -103,7 +104,7 @@ def make_backbone(name: str, width: int, top: int, pretrained: str | None, *, lo
         UserError: the small one has no pretrained parameters; or as for `ResNetBackbone`.
     """
     if name in RESNETS:
-        return ResNetBackbone(name, pretrained, load=load)
+        return ResNetBackbone(name, top, pretrained, load=load)
     if pretrained:
         raise UserError(f"tracker.pretrained: only for {', '.join(RESNETS)}; found backbone {name!r}")
     return SmallBackbone(width, top)
@@ -125,6 +126,16 @@ def run_stages(features: Tensor, stages: nn.ModuleList) -> dict[int, Tensor]:
         features = stage(features)
         outputs[level] = features
     return outputs
+
+
+def check_pretrained(pretrained: str | None) -> None:
+    """Refuse a file of pretrained parameters that is not there.
+
+    Raises:
+        UserError: no such file.
+    """
+    if pretrained not in (None, "imagenet") and not Path(pretrained).is_file():
+        raise UserError(f"tracker.pretrained: {pretrained}: no such file of pretrained parameters")
 
 
 def load_state_dict(module: nn.Module, path: Path) -> None:

@@ -19,10 +19,10 @@ from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.losses.embeddings import retrieval
 from study.tracker.association import Association, Associator, Detections, Fraction
-from study.tracker.backbone import Backbone, make_backbone, normalise
+from study.tracker.backbone import Backbone, check_pretrained, make_backbone, normalise
 from study.tracker.base import FrameTracks, Tracker, TrainingOutput
 from study.tracker.centers import boxes_at, cells, heatmaps, peaks
-from study.tracker.heads import build_losses, needed
+from study.tracker.heads import TaskLosses, build_losses, needed
 from study.tracker.maps import Decoder, Maps, make_head
 from study.tracker.slots import Slots, align
 
@@ -52,6 +52,14 @@ class Config(TrackerConfig):
     max_candidates: PositiveInt = 100
     association: Association = Association()
 
+    def check(self) -> None:
+        """Refuse a file of pretrained parameters that is not there.
+
+        Raises:
+            UserError: no such file.
+        """
+        check_pretrained(self.pretrained)
+
     def build(self, objective: Objective, statistics: Any) -> "CenterTracker":
         """Make the network.
 
@@ -80,6 +88,10 @@ class Config(TrackerConfig):
                 f"objective {objective.name!r}: a centre tracker learns where objects are from 'heatmap' or 'cls', and "
                 f"their boxes from 'boxes', or 'size' and 'offset'; its task losses read {', '.join(sorted(wanted))}"
             )
+        if self.projection is not None and "embedding" not in wanted:
+            raise UserError(
+                f"tracker.projection: no task loss of objective {objective.name!r} reads 'embedding', which it projects"
+            )
         backbone = make_backbone(
             self.backbone, self.width, self.top_level, self.pretrained, load=statistics is not None
         )
@@ -93,7 +105,7 @@ class Config(TrackerConfig):
 class CenterTracker(Tracker):
     """Backbone, decoder to stride 4, and heads for heat map, size, offset and embedding."""
 
-    def __init__(self, config: Config, backbone: Backbone, losses: nn.ModuleDict, embedding_channels: int) -> None:
+    def __init__(self, config: Config, backbone: Backbone, losses: TaskLosses, embedding_channels: int) -> None:
         super().__init__()
         self.config = config
         self.backbone = backbone
@@ -139,15 +151,11 @@ class CenterTracker(Tracker):
         predictions, targets = self._at_objects(maps, align(batch.targets), batch.images)
         if self.follows:
             predictions |= self.followed(maps, *batch.images.shape[:2])
-        losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
+        losses, performance = self.losses(predictions, targets)
         counts = {}
         if "embedding" in predictions:
             right, asked = retrieval(predictions, targets)
             counts["id"] = (right[0], asked[0])
-
-        def performance() -> dict[str, tuple[Tensor, Tensor]]:
-            return {name: loss.performance(predictions, targets) for name, loss in self.losses.items()}  # type: ignore[operator]
-
         return TrainingOutput(losses, [features], counts, performance)
 
     def _at_objects(self, maps: Maps, slots: Slots, images: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -225,14 +233,14 @@ class CenterTracker(Tracker):
         }
 
     def detect(self, maps: Maps, index: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Boxes [K, 4], scores [K] and embeddings [K, C] of one frame of the maps."""
+        """Boxes [K, 4] of at least a pixel each way, scores [K] and embeddings [K, C] of one frame of the maps."""
         config = self.config
         place, scores = peaks(maps.heatmap[index, 0].detach().sigmoid(), config.max_candidates)
         place, scores = place[scores >= config.candidate_score], scores[scores >= config.candidate_score]
         column, row = place.unbind(1)
         offset, size = (values[index, :, row, column].T for values in (maps.offset, maps.size))
         embedding = None if maps.embedding is None else maps.embedding[index, :, row, column].T
-        return boxes_at(place, offset, size.clamp(min=0), STRIDE), scores, embedding
+        return boxes_at(place, offset, size.clamp(min=1 / STRIDE), STRIDE), scores, embedding
 
     def last_shared_layer(self) -> list[nn.Parameter]:
         """The convolution that makes the map."""
@@ -255,6 +263,7 @@ class OnlineCenter:
         """Take the next frame; see `study.tracker.OnlineTracker`."""
         frame = image[None].float() / 255
         if self.network.config.mirror:
+            frame = F.pad(frame, (0, -frame.shape[-1] % STRIDE))  # so that cells of both images lie upon each other
             frame = torch.cat([frame, frame.flip(-1)])
         maps = self.network.predict(self.network.features(frame))
         if self.network.config.mirror:

@@ -19,10 +19,10 @@ from study.config import Objective, TrackerConfig
 from study.errors import UserError
 from study.offsets import decode
 from study.tracker import anchors
-from study.tracker.backbone import Backbone, group_norm, make_backbone, normalise
+from study.tracker.backbone import Backbone, check_pretrained, group_norm, make_backbone, normalise
 from study.tracker.base import FrameTracks, Tracker, TrainingOutput
 from study.tracker.chaining import Chainer, Chaining, Fraction, PairedDetections, soft_nms
-from study.tracker.heads import build_losses
+from study.tracker.heads import TaskLosses, build_losses
 
 OUTPUTS = {"cls": 1, "reid": 1, "reg": 8}
 
@@ -65,6 +65,14 @@ class Config(TrackerConfig):
             "anchors": "paper",
         }
         return cls(**(settings | changes))
+
+    def check(self) -> None:
+        """Refuse a file of pretrained parameters that is not there.
+
+        Raises:
+            UserError: no such file.
+        """
+        check_pretrained(self.pretrained)
 
     def build(self, objective: Objective, statistics: Any) -> "ChainedTracker":
         """Make the network.
@@ -114,7 +122,7 @@ class ChainedTracker(Tracker):
         config: Config,
         backbone: Backbone,
         shapes: list[tuple[float, float]],
-        losses: nn.ModuleDict,
+        losses: TaskLosses,
     ) -> None:
         super().__init__()
         self.config = config
@@ -180,16 +188,12 @@ class ChainedTracker(Tracker):
         if self.compares_boxes:
             sizes = predictions["anchors"].new_tensor([batch.images.shape[-1], batch.images.shape[-2]])
             anchors.add_boxes(predictions, targets, sizes)
-        losses = {name: loss(predictions, targets).mean() for name, loss in self.losses.items()}
+        losses, performance = self.losses(predictions, targets)
         counts = {}
         if "reid" in predictions:
             asked = (targets["cls"] == 1) & (targets["reid"] >= 0)
             right = asked & ((predictions["reid"] > 0) == (targets["reid"] == 1))
             counts["id"] = (right.sum(), asked.sum())
-
-        def performance() -> dict[str, tuple[Tensor, Tensor]]:
-            return {name: loss.performance(predictions, targets) for name, loss in self.losses.items()}  # type: ignore[operator]
-
         return TrainingOutput(losses, pair_features, counts, performance)
 
     def last_shared_layer(self) -> list[nn.Parameter]:

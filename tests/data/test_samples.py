@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,46 @@ def test_views_show_one_frame_twice_and_number_its_objects_alike(pairs):
     )
     there = plain.first.ids > 0
     torch.testing.assert_close(plain.second.boxes_xyxy[there], mirrored[there])
+
+
+class Relabelled:
+    """A clip whose identities are exchanged at random within every frame."""
+
+    def __init__(self, clip):
+        self.sequence, self.num_frames, self.clip = clip.sequence, clip.num_frames, clip
+        truth, draws = clip.ground_truth, np.random.default_rng(0)
+        ids = truth.ids.copy()
+        for frame in np.unique(truth.frames):
+            ids[truth.frames == frame] = draws.permutation(ids[truth.frames == frame])
+        order = np.lexsort((ids, truth.frames))
+        columns = ("frames", "boxes_xyxy", "flags", "classes", "visibility")
+        moved = {name: getattr(truth, name)[order] for name in columns}
+        self.ground_truth = replace(truth, **moved, ids=ids[order])
+
+
+def test_identity_labels_do_not_reach_what_is_learnt_from_views(tmp_path_factory):
+    """With the labels of every frame exchanged, views are the same to the last bit; pairs are not."""
+    cache_dir = tmp_path_factory.mktemp("cache")
+    splits = read_splits(DATA, cache_dir)
+    cache = FrameCache.open(splits.train, image_size=DATA.image_size, cache_dir=cache_dir)
+
+    class SameFrames:
+        def frames(self, clip):
+            return cache.frames(getattr(clip, "clip", clip))
+
+    def batch(clips, views):
+        some = Samples(clips, SameFrames(), DATA, 0, sampling=Sampling(views=views))
+        return some.training_batch(1, range(20), CPU)
+
+    exchanged = [Relabelled(clip) for clip in splits.train]
+    for views, same in ((True, True), (False, False)):
+        one, other = batch(splits.train, views), batch(exchanged, views)
+        assert torch.equal(one.images, other.images)
+        equal = [
+            torch.equal(mine.boxes_xyxy, theirs.boxes_xyxy) and torch.equal(mine.ids, theirs.ids)
+            for mine, theirs in zip(one.targets, other.targets, strict=True)
+        ]
+        assert equal == [same, same]
 
 
 def test_objects_are_numbered_through_all_clips_those_of_training_first(tmp_path_factory):

@@ -145,3 +145,13 @@ def test_an_error_of_whoever_watches_interrupts_the_study(tmp_path, cache_dir):
     assert {entry["status"] for entry in store.ledger(row["trial_id"])} == {"interrupted"}
     again, _ = open_study(tiny_study(epochs=50), tmp_path, cache_dir)
     assert again.missing == again.trials
+
+
+def test_relative_paths_are_meant_from_where_the_study_was_started(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tiny_study([{"weighting.action": "raise", "weighting.at_step": 0, "weighting.once": "it broke"}], epochs=1)
+    plan, store = open_study(study, tmp_path / "results", cache_dir)
+    run_study(plan, store, lambda _: None)
+    (row,) = store.trials()
+    assert (row["status"], row["attempts"]) == ("completed", 2)
+    assert (tmp_path / "it broke").exists()

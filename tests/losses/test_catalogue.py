@@ -291,3 +291,44 @@ def test_cross_correlation_finds_a_target_where_its_features_went():
     assert [int(value) for value in loss.performance({"embedding_map": maps}, targets)] == [0, 1]
     with pytest.raises(ValueError, match="expected an odd number of cells, found 4"):
         cross_correlation.Config(template=4)
+
+
+def test_all_triplets_of_three_frames_are_those_that_a_plain_loop_finds():
+    predictions, targets = example()
+    loss = make(triplet.Config(mining="all"))(predictions, targets)
+    embeddings, present = predictions["embedding"], targets["present"]
+    for image in range(B):
+        places = [(f, n) for f in range(FRAMES) for n in range(N) if present[image, f, n]]
+        total, anchors = 0.0, 0
+        for f, n in places:
+            same = [place for place in places if place[1] == n and place != (f, n)]
+            others = [place for place in places if place[1] != n]
+            anchors += bool(same and others)
+            for positive in same:
+                for negative in others:
+                    near, far = (
+                        (embeddings[image, f, n] - embeddings[image][place]).norm() for place in (positive, negative)
+                    )
+                    total += F.relu(near - far + 0.3).item()
+        assert loss[image].item() == pytest.approx(total / max(1, anchors))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-2, 0.1, 1.0])
+def test_nt_xent_is_finite_at_any_temperature(temperature):
+    predictions, targets = example()
+    embeddings = predictions["embedding"].float().requires_grad_()
+    loss = nt_xent.Config(temperature=temperature).build()({**predictions, "embedding": embeddings}, targets)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert embeddings.grad.isfinite().all()
+    assert embeddings.grad[0].abs().sum() > 0
+
+
+def test_where_nobody_is_known_there_is_nothing_to_judge():
+    predictions, targets = example()
+    loss = make(identity.Config())
+    strangers = {**targets, "ids": torch.full_like(targets["ids"], K + 1)}
+    assert loss(predictions, strangers).tolist() == [0, 0, 0]
+    loss.eval()
+    assert loss(predictions, strangers).isnan().all()
+    assert loss(predictions, targets).isnan().tolist() == [False, False, True]

@@ -65,6 +65,17 @@ def test_what_is_not_there_takes_no_part():
     assert sinkhorn(torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool), everyone(3)).shape == (0, 3)
 
 
+def test_soft_counts_teach_pairs_that_are_not_matched_yet_and_do_not_explode_at_the_gate():
+    one = everyone(1, 1)
+    for distance, least, most in ((0.3, 0.1, 1.0), (0.4, 1.0, 5.0), (0.5, 5.0, 20.0), (0.6, 1.0, 5.0)):
+        at = torch.tensor([[[distance]]], requires_grad=True)
+        counts = count(sinkhorn(at, one, one), one, one)
+        (gradient,) = torch.autograd.grad((counts.misses + counts.false_positives).sum(), at)
+        assert least < gradient.item() < most, distance
+        softer = torch.autograd.grad(count(sinkhorn(at, one, one, temperature=0.1), one, one).misses.sum(), at)[0]
+        assert 0.5 < softer.item() < 2, distance
+
+
 def test_gradients_of_the_assignment():
     distance = distances(boxes(3, 1), boxes(3, 1) + 6, SIZE.norm())[None].requires_grad_()
     assert gradcheck(lambda d: sinkhorn(d, everyone(1, 3), everyone(1, 3), temperature=0.2, steps=10), (distance,))

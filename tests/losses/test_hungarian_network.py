@@ -68,6 +68,10 @@ def test_the_command_writes_what_losses_read(tmp_path, capsys):
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert main([str(tmp_path / "nowhere" / "network.pt")]) == 2
     assert "no such folder; choose another file" in capsys.readouterr().err
+    for minutes in ("-1", "nan", "inf"):
+        assert main([str(path), "--minutes", minutes]) == 2
+        assert "expected a number of minutes from 0 on, found" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("kind", [dmota, dmotp])

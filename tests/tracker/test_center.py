@@ -7,7 +7,7 @@ from study.config import Objective
 from study.data import BoxStatistics
 from study.errors import UserError
 from study.losses import classification, giou, heatmap, identity, l1, regression, temporal, triplet
-from study.losses.objectives import CLMOT, DEEPMOT, FAIRMOT
+from study.losses.objectives import CLMOT, DEEPMOT, FAIRMOT, SIAMFC
 from study.tracker.association import Association
 from study.tracker.center import Config
 
@@ -35,6 +35,7 @@ def build(objective=FAIRMOT, **changes):
     [
         (FAIRMOT, {}),
         (FAIRMOT, {"top_level": 2}),
+        (FAIRMOT, {"backbone": "resnet18"}),
         (FAIRMOT, {"backbone": "resnet18", "top_level": 5}),
         (FAIRMOT, {"projection": (12, 5)}),
         (CLMOT, {"learn_from": "first"}),
@@ -143,17 +144,6 @@ def test_a_network_that_finds_nothing_yet_has_losses_with_a_gradient_of_zero():
     assert tracker.heads["size"][-1].weight.grad.abs().sum() == 0
 
 
-def test_identity_labels_teach_nothing_in_views():
-    """Views number the objects of a frame; which numbers they have changes no loss."""
-    tracker = build(CLMOT)
-    some = batch(boxes=4)
-    shuffled = torch.tensor([4, 2, 9, 7])
-    other = FrameBatch(some.images, tuple(FrameTargets(t.boxes_xyxy, shuffled[t.ids - 1]) for t in some.targets))
-    with torch.no_grad():
-        one, two = tracker(some).losses, tracker(other).losses
-    assert one == two
-
-
 @pytest.mark.parametrize(
     ("objective", "changes", "message"),
     [
@@ -165,6 +155,7 @@ def test_identity_labels_teach_nothing_in_views():
         ((giou.Config(), identity.Config()), {}, "its task losses read boxes, embedding"),
         ((heatmap.Config(), l1.Config(on="size")), {}, "and their boxes from 'boxes', or 'size' and 'offset'"),
         (FAIRMOT, {"pretrained": "imagenet"}, "tracker.pretrained: only for resnet18"),
+        (SIAMFC, {"projection": (4, 4)}, "tracker.projection: no task loss of objective 'siamfc' reads 'embedding'"),
     ],
 )
 def test_objectives_that_do_not_fit(objective, changes, message):
@@ -199,3 +190,38 @@ def test_tracking_may_look_at_the_mirror_image_too():
     turned = mirrored.online().update(image.flip(-1))
     np.testing.assert_allclose(np.sort(again.candidate_scores), np.sort(turned.candidate_scores), atol=1e-5)
     assert not np.allclose(np.sort(found.candidate_scores)[-3:], np.sort(again.candidate_scores)[-3:], atol=1e-7)
+
+
+def test_a_mirror_image_lies_upon_the_frame_whatever_its_width():
+    """All outputs are constant, but for one column of the image: both maps have it in the same place."""
+    tracker = build(FAIRMOT, mirror=True, candidate_score=0.0, max_candidates=500).eval()
+    seen = []
+    tracker.features = lambda images: seen.append(images) or torch.zeros(len(images), 16, 16, images.shape[-1] // 4)
+    tracker.online().update((batch(frames=1, width=98).images[0, 0] * 255).byte())
+    frame, mirror = seen[0]
+    assert frame.shape[-1] == 100
+    torch.testing.assert_close(frame, mirror.flip(-1))
+
+
+def test_boxes_have_an_extent():
+    tracker = build(FAIRMOT, candidate_score=0.0).eval()
+    torch.nn.init.constant_(tracker.heads["size"][-1].bias, -5.0)
+    found = tracker.online().update((batch(frames=1).images[0, 0] * 255).byte()).candidate_boxes_xyxy
+    np.testing.assert_allclose(found[:, 2:] - found[:, :2], 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("objective", [CLMOT, FAIRMOT, DEEPMOT], ids=lambda objective: objective.name)
+def test_task_losses_are_exact_under_autocast(objective):
+    """Embeddings that are nearly alike, as those of a network that begins: in bfloat16 their cosines are 1."""
+    tracker = build(objective)
+    torch.nn.init.constant_(tracker.heads["embedding"][-1].bias, 1.0)
+    some = batch(boxes=4, frames=max(loss.num_frames for loss in objective.task_losses))
+    maps = tracker.predict(tracker.features(some.images.flatten(0, 1)))
+    tracker.features = lambda images: images
+    tracker.predict = lambda _: maps
+    exact = tracker(some).losses
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = tracker(some).losses
+    for name, loss in exact.items():
+        assert mixed[name].dtype == torch.float32
+        assert mixed[name].item() == pytest.approx(loss.item(), rel=1e-5), name

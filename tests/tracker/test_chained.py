@@ -149,7 +149,7 @@ def test_pretrained_parameters_from_a_file(tmp_path):
     network = torchvision.models.resnet18()
     path = tmp_path / "resnet18.pt"
     torch.save(network.state_dict(), path)
-    backbone = ResNetBackbone("resnet18", str(path))
+    backbone = ResNetBackbone("resnet18", 5, str(path))
     torch.testing.assert_close(backbone.stem[0].weight, network.conv1.weight)
     network.eval()
     backbone.train()  # normalisation keeps the file's statistics
@@ -162,4 +162,4 @@ def test_pretrained_parameters_from_a_file(tmp_path):
     foreign = "not a state dict"
     for name, message in (("missing.pt", "no such file"), ("text.pt", foreign), ("other.pt", foreign)):
         with pytest.raises(UserError, match=message):
-            ResNetBackbone("resnet18", str(tmp_path / name))
+            ResNetBackbone("resnet18", 5, str(tmp_path / name))
