@@ -5,13 +5,13 @@ MOT15's training sequences: MOTA 73.8, 72.6, 70.3; IDF1 74.2, 72.5, 68.9.
 """
 
 from search_spaces.hwf_grid import STUDY as HWF_GRID
+from search_spaces.objectives import CENTER
 from study.config import Augmentation, Objective, Study
 from study.losses import nt_xent, triplet
 from study.losses.objectives import CENTRES
-from study.tracker import center
 from study.weighting import hwf
 
-TRACKER = center.Config(width=32, channels=32, head_channels=32, embedding_channels=32, learn_from="first")
+TRACKER = CENTER.model_copy(update={"learn_from": "first"})
 """Detection learns from the first view alone, as the paper has it."""
 
 WEIGHTING = hwf.Config(loss_weights={"size": 0.1})
@@ -33,7 +33,7 @@ STUDY = Study(
     tracker=TRACKER,
     objective=OBJECTIVES[0],
     weighting=WEIGHTING,
-    train=HWF_GRID.train.model_copy(update={"epochs": 8, "steps_per_epoch": 120, "validate_every": 8}),
+    train=HWF_GRID.train.model_copy(update={"steps_per_epoch": 240, "validate_every": 8}),
     points=tuple({"objective": objective} for objective in OBJECTIVES),
     seeds=(0, 1, 2),
 )

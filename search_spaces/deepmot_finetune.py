@@ -24,7 +24,9 @@ STUDY = Study(
     tracker=BASE.tracker,
     objective=DEEPMOT,
     weighting=BASE.weighting,
-    train=BASE.train.model_copy(update={"start_from": "deepmot_base", "epochs": 4, "validate_every": 4, "lr": 5e-4}),
+    train=BASE.train.model_copy(
+        update={"start_from": "deepmot_base", "epochs": 4, "steps_per_epoch": 120, "validate_every": 4, "lr": 5e-4}
+    ),
     points=(
         {"objective": FAIRMOT},
         {"objective": beside_fairmot("dmota")},
