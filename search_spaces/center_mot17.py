@@ -5,29 +5,26 @@ the association were chosen by validation, on detections of five trackers; see d
 """
 
 from search_spaces.hwf_grid_mot17 import STUDY as MOT17
+from search_spaces.objectives import CENTER
 from study.config import Study
 from study.losses.objectives import CLMOT, FAIRMOT
-from study.tracker import center
 from study.tracker.association import Association
 from study.weighting import hwf
 
-TRACKER = center.Config(
-    width=32,
-    top_level=5,
-    channels=32,
-    head_channels=32,
-    embedding_channels=32,
-    mirror=True,
-    association=Association(
-        start_score=0.25,
-        keep_score=0.125,
-        max_cost=0.4,
-        iou=0.3,
-        confirm_after=3,
-        max_missed=10,
-        coast_frames=4,
-        report="filtered",
-    ),
+TRACKER = CENTER.model_copy(
+    update={
+        "mirror": True,
+        "association": Association(
+            start_score=0.25,
+            keep_score=0.125,
+            max_cost=0.4,
+            iou=0.3,
+            confirm_after=3,
+            max_missed=10,
+            coast_frames=4,
+            report="filtered",
+        ),
+    }
 )
 
 STUDY = Study(

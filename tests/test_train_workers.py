@@ -66,20 +66,20 @@ def worker(rank: int, world: int, folder: Path, job: Callable[[Path], Any]) -> N
     dist.destroy_process_group()
 
 
-def train_on_lent_pairs(cache_dir: Path) -> list:
+def first_epoch(configuration: Configuration, cache_dir: Path) -> list:
     torch.set_num_threads(1)
-    splits = read_splits(LENT.data, cache_dir)
-    epoch = next(train_trial(LENT, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
+    splits = read_splits(configuration.data, cache_dir)
+    epoch = next(train_trial(configuration, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
     assert isinstance(epoch, EpochResult)
     return epoch.steps
+
+
+def train_on_lent_pairs(cache_dir: Path) -> list:
+    return first_epoch(LENT, cache_dir)
 
 
 def train_centres(cache_dir: Path) -> list:
-    torch.set_num_threads(1)
-    splits = read_splits(CENTER.data, cache_dir)
-    epoch = next(train_trial(CENTER, 0, splits, cache_dir=cache_dir, device=torch.device("cpu")))
-    assert isinstance(epoch, EpochResult)
-    return epoch.steps
+    return first_epoch(CENTER, cache_dir)
 
 
 def test_every_parameter_of_a_centre_tracker_is_trained_on_every_worker(tmp_path):
