@@ -1,8 +1,8 @@
 """`python -m study.run deepmot_finetune`, after `deepmot_base`: does training on dMOTA and dMOTP help a tracker?
 
-Every trial starts from the base tracker of its seed, and makes as many steps as the others: by the base's own losses, with
-as many frames a step or with the twice as many that the others see in their pairs; or with soft MOTA, soft MOTP or both
-beside them, weighed by hand (equally, and dMOTP five times as much, as the paper has it) or by GradNorm.
+Every trial starts from the base tracker of its seed, and makes as many steps as the others: by the base's own losses,
+with as many frames a step or with the twice as many that the others see in their pairs; or with soft MOTA, soft MOTP or
+both beside them, weighed by hand (equally, and dMOTP five times as much, as the paper has it) or by GradNorm.
 """
 
 from search_spaces.deepmot_base import STUDY as BASE
