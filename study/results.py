@@ -136,9 +136,10 @@ class ResultStore:
         checkpoints.delete(f"{name}.pt")
         checkpoints.remove_empty()
 
-    def write_manifest(self, data_hash: str, manifest: Mapping[str, Any]) -> None:
-        """Keep what was read under a data hash, as JSON in `data/`."""
-        (self.folder / "data").write(f"{data_hash}.json", json.dumps(manifest, indent=1).encode())
+    def write_manifest(self, data_hash: str, manifest: Mapping[str, Any], root: str | None) -> None:
+        """Keep what was read under a data hash, and from where (`root`), as JSON in `data/`."""
+        kept = {"root": root, **manifest}
+        (self.folder / "data").write(f"{data_hash}.json", json.dumps(kept, indent=1).encode())
 
     def write_difference(self, diff_hash: str, difference: bytes) -> None:
         """Keep what the code differed in from its commit, under the name that rows have for it (`diff_hash`)."""

@@ -113,7 +113,7 @@ def _run(study: Study, store: "ResultStore", options: argparse.Namespace, consol
 
     plan = _planned(study, store, options, console)
     refuse_useless_budget(plan, store)
-    store.write_manifest(plan.splits.data_hash, {"root": plan.study.data.root, **plan.splits.manifest})
+    store.write_manifest(plan.splits.data_hash, plan.splits.manifest, plan.study.data.root)
     if plan.code.diff_hash is not None:
         store.write_difference(plan.code.diff_hash, read_code()[1])
     ledger = store.ledger()

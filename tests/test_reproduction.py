@@ -94,7 +94,7 @@ def planned(tmp_path, cache_dir):
     plan = make_plan(make_study(seeds=(3,)), store, cache_dir=cache_dir)
     row = make_row(plan.trials[0], 0.5, data_hash=plan.splits.data_hash, workers=1, devices_per_worker=1.0)
     store.write_trial(row)
-    store.write_manifest(row["data_hash"], {"root": "synthetic:tiny"})
+    store.write_manifest(row["data_hash"], {}, "synthetic:tiny")
 
     def again(data=None, **values):
         return plan_again({**row, "study": "example", **values}, store, scratch, cache_dir, data)

@@ -18,8 +18,9 @@ class Frames:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Self:
-        """Count them in the manifest of `study.data.Splits`, which stands in the results too."""
-        frames = {split: sum(clip["last"] - clip["first"] + 1 for clip in manifest[split]) for split in manifest}
+        """Count them in the manifest of `study.data.Splits`, which stands in the results too (with a root beside)."""
+        splits = ("train", "val", "test")
+        frames = {split: sum(clip["last"] - clip["first"] + 1 for clip in manifest[split]) for split in splits}
         return cls(frames["train"], frames["val"], frames["test"], len(manifest["val"]), len(manifest["test"]))
 
 

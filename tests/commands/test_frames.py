@@ -35,7 +35,7 @@ def results(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOSS_WEIGHTING_CACHE", str(folder / "cache"))
         plan = make_plan(study, store, cache_dir=folder / "cache")
-        store.write_manifest(plan.splits.data_hash, plan.splits.manifest | {"root": study.data.root})
+        store.write_manifest(plan.splits.data_hash, plan.splits.manifest, study.data.root)
         for trial in plan.trials:
             run_attempt(trial, plan, store, attempt=1, device=torch.device("cpu"))
     torch.set_num_threads(threads)

@@ -63,7 +63,7 @@ def content(folder: Path):
 def stored(tmp_path, cache_dir, study, **options):
     """Runs a trial of which the rows are kept, without Ray."""
     plan, store = open_study(study, tmp_path / "results", cache_dir)
-    store.write_manifest(plan.splits.data_hash, {"root": study.data.root})
+    store.write_manifest(plan.splits.data_hash, {}, study.data.root)
     row = run_attempt(plan.trials[0], plan, store, attempt=1, device=torch.device("cpu"), **options)
     return store, row, plan
 
@@ -158,7 +158,7 @@ def test_a_diverged_trial_diverges_again_at_the_same_step(tmp_path, cache_dir, r
 def test_the_rows_of_a_failed_trial_are_compared_and_its_failure_may_come_again(tmp_path, cache_dir, repro):
     weighting = {"kind": "user_parts.faulty", "action": "raise", "at_step": 6}
     plan, store = open_study(tiny_study(weighting=weighting), tmp_path / "results", cache_dir)
-    store.write_manifest(plan.splits.data_hash, {"root": "synthetic:tiny"})
+    store.write_manifest(plan.splits.data_hash, {}, "synthetic:tiny")
     with pytest.raises(RuntimeError, match="broken"):
         run_attempt(plan.trials[0], plan, store, attempt=1, device=torch.device("cpu"))
     row = write_outcome(plan.trials[0], plan, store, "failed", devices=1.0, error="a worker died")
@@ -171,7 +171,7 @@ def test_the_rows_of_a_failed_trial_are_compared_and_its_failure_may_come_again(
 def test_ctrl_c_leaves_nothing_behind(tmp_path, cache_dir):
     study = tiny_study(epochs=500, weighting={"kind": "user_parts.faulty", "action": "slow"})
     plan, store = open_study(study, tmp_path / "results", cache_dir)
-    store.write_manifest(plan.splits.data_hash, {"root": study.data.root})
+    store.write_manifest(plan.splits.data_hash, {}, study.data.root)
     write_outcome(plan.trials[0], plan, store, "completed", devices=1.0, epochs=500)
     before = content(tmp_path / "results")
     (tmp_path / "scratch").mkdir()

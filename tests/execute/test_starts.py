@@ -105,12 +105,12 @@ def test_frames_that_the_base_has_learnt_from_score_nothing(results, cache_dir):
     plan, _ = open_study(base(), results, cache_dir)
     entry = plan.splits.manifest["val"][0]
     seen = {**plan.splits.manifest, "train": [{**entry, "last": entry["first"] + 1}]}
-    trained.write_manifest(plan.splits.data_hash, seen)
+    trained.write_manifest(plan.splits.data_hash, seen, plan.study.data.root)
     try:
         with pytest.raises(UserError, match=r"base was trained on frames 1-2 of \S+, which data\.val has too"):
             open_study(fine(), results, cache_dir)
     finally:
-        trained.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+        trained.write_manifest(plan.splits.data_hash, plan.splits.manifest, plan.study.data.root)
     open_study(fine(), results, cache_dir)
 
 

@@ -29,7 +29,7 @@ def ran(tmp_path_factory, cache_dir):
     torch.set_num_threads(1)
     store = ResultStore(tmp_path_factory.mktemp("ran"), "tiny")
     plan = make_plan(tiny_study(seeds=(0, 1)), store, cache_dir=cache_dir)
-    store.write_manifest(plan.splits.data_hash, plan.splits.manifest)
+    store.write_manifest(plan.splits.data_hash, plan.splits.manifest, plan.study.data.root)
     for trial in plan.trials:
         run_attempt(trial, plan, store, attempt=1, device=torch.device("cpu"))
     torch.set_num_threads(threads)

@@ -114,7 +114,7 @@ def test_trials_that_ran_beside_as_many_others_count_before_those_that_did_not(p
 def test_trials_on_other_data_count_if_nothing_ran_on_these(planned, splits, tmp_path):
     other = ResultStore(tmp_path, "other")
     frames = {"train": [{"first": 1, "last": 12}], "val": [{"first": 1, "last": 10}], "test": []}
-    other.write_manifest("a" * 16, frames)
+    other.write_manifest("a" * 16, frames, "/of/other/data")
     other.write_trial(row(planned.trials[0], splits, evaluation=10.0) | {"data_hash": "a" * 16})
     history = history_of(planned.store, other, splits=splits)
     costs = history.costs(planned.kind)
