@@ -37,7 +37,7 @@ def _compare(options: argparse.Namespace) -> None:
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
-    one, other = (_load(name, options.results) for name in (options.one, options.other))
+    one, other = (load_named(name, options.results) for name in (options.one, options.other))
     titles = [f"{options.one} (A)", f"{options.other} (B)"]
     for title, trials in zip(titles, (one, other), strict=True):
         methods = find_methods(trials)
@@ -128,7 +128,7 @@ def _line(one: Method, other: Method, metric: str) -> pd.DataFrame:
     return line.assign(method=one.name, chosen_a=one.settings, cost_a=one.device_seconds)
 
 
-def _load(name: str, results: str) -> pd.DataFrame:
+def load_named(name: str, results: str) -> pd.DataFrame:
     """Rows of a study by the path of its folder, or by its name."""
     if "/" not in name and not Path(name).is_dir():
         if not Path(results).is_dir() or name not in stored_studies(results):
