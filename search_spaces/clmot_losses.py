@@ -17,6 +17,9 @@ TRACKER = CENTER.model_copy(update={"learn_from": "first"})
 WEIGHTING = hwf.Config(loss_weights={"size": 0.1})
 """As public code weighs the sizes, which are in cells."""
 
+LIGHT = hwf.Config(loss_weights={"size": 0.1, "embedding": 0.1})
+"""The three losses are of different magnitudes, and so leave detection more or less of the network."""
+
 OBJECTIVES = tuple(
     Objective(name=name, task_losses=(*CENTRES, loss))
     for name, loss in (
@@ -28,12 +31,15 @@ OBJECTIVES = tuple(
 
 STUDY = Study(
     name="clmot_losses",
-    description="CL-MOT's table 3: triplets, hard or all, and NT-Xent, three seeds (20 minutes)",
+    description="CL-MOT's table 3: triplets, hard or all, and NT-Xent, at two weights, three seeds (20 minutes)",
     data=HWF_GRID.data.model_copy(update={"augmentation": Augmentation()}),
     tracker=TRACKER,
     objective=OBJECTIVES[0],
     weighting=WEIGHTING,
     train=HWF_GRID.train.model_copy(update={"steps_per_epoch": 240, "validate_every": 8}),
-    points=tuple({"objective": objective} for objective in OBJECTIVES),
+    points=(
+        *({"objective": objective} for objective in OBJECTIVES),
+        *({"objective": objective, "weighting": LIGHT} for objective in OBJECTIVES),
+    ),
     seeds=(0, 1, 2),
 )
