@@ -6,8 +6,8 @@ from study.batch import FrameBatch, FrameTargets
 from study.config import Objective
 from study.data import BoxStatistics
 from study.errors import UserError
-from study.losses import classification, giou, heatmap, identity, l1, regression, temporal, triplet
-from study.losses.objectives import CLMOT, DEEPMOT, FAIRMOT, SIAMFC
+from study.losses import classification, dmota, giou, heatmap, identity, l1, regression, temporal, triplet
+from study.losses.objectives import CENTRES, CLMOT, DEEPMOT, FAIRMOT, SIAMFC
 from study.tracker.association import Association
 from study.tracker.center import Config
 
@@ -225,3 +225,21 @@ def test_task_losses_are_exact_under_autocast(objective):
     for name, loss in exact.items():
         assert mixed[name].dtype == torch.float32
         assert mixed[name].item() == pytest.approx(loss.item(), rel=1e-5), name
+
+
+def test_soft_switches_may_be_seen_over_more_frames():
+    """An object that is followed under another name from the third frame on switches once, whatever lies between."""
+    long = dmota.Config(frames=4)
+    assert (long.num_frames, dmota.Config().num_frames) == (4, 2)
+    objective = Objective(name="long", task_losses=(*CENTRES, identity.Config(), long))
+    output = build(objective, association=Association(start_score=0.0, keep_score=0.0))(batch(frames=4))
+    assert output.losses["dmota"].isfinite()
+    output.losses["dmota"].backward()
+    truth = torch.tensor([[[[10.0, 10, 30, 60]]]]).expand(1, 4, 1, 4)
+    tracks = truth.expand(1, 4, 2, 4)
+    seen = torch.tensor([[[True, False], [False, False], [False, True], [False, True]]])
+    targets = {
+        "boxes": truth, "present": torch.ones(1, 4, 1, dtype=torch.bool), "image_size": torch.tensor([96.0, 64])
+    }  # fmt: skip
+    loss = dmota.Config(frames=4, switch=1.0).build()({"detections": tracks, "detected": seen}, targets)
+    assert loss.item() == pytest.approx((1 + 1) / 4, abs=1e-3)  # a miss and a switch
