@@ -108,22 +108,31 @@ def find_methods(trials: pd.DataFrame) -> list[Method]:
         trials: rows of `trials`, as `study.results.load` gives them.
 
     Returns:
-        One for each method of each study and data set, in the order of the rows; imported rows by themselves.
+        One for each method of each study and data set, in the order of the rows; imported rows by themselves. Where a
+        study varies more than the weighting, such as the objective, a method of each: a choice among those is no
+        search for weights.
     """
     settings = varying(trials)
     searched = _searched(trials, settings)
-    options = [name for name in settings if name.startswith("weighting.") and name not in searched]
-    keys = ["study", "data_hash", "weighting", *options, trials["imported_from"].notna()]
-    groups = [group for _, group in trials.groupby(keys, sort=False, dropna=False)]
-    firsts = [group.iloc[0].to_dict() for group in groups]
+    imported = trials["imported_from"].notna()
+    # Of imported rows the weighting alone is sure to be comparable.
+    within = {name for _, rows in trials[~imported].groupby("study") for name in varying(rows)}
+    others = [name for name in settings if name in within and not name.startswith("weighting.")]
+    told_apart = trials.astype(dict.fromkeys(others, object))
+    told_apart.loc[imported, others] = None
+    options = [name for name in settings if name not in searched and (name in others or name.startswith("weighting."))]
+    keys = ["study", "data_hash", "weighting", *options, imported]
+    alike = [group for _, group in told_apart.groupby(keys, sort=False, dropna=False)]
+    firsts = [group.iloc[0].to_dict() for group in alike]
+    groups = [trials.loc[group.index] for group in alike]
     counts = judging(trials)
     several = trials["study"].nunique() > 1
     found = []
     for group, told in zip(groups, labels(firsts, options), strict=True):
         chosen, study = _chosen(group, counts), group["study"].iloc[0]
         kind = group["weighting"].iloc[0]
-        told = told.removeprefix("weighting=")
-        name = marked(told if told.startswith(kind) else f"{kind} {told}".strip(), group)
+        rest = " ".join(told.replace(f"weighting={kind}", "", 1).split())
+        name = marked(f"{kind} {rest}".strip(), group)
         found.append(
             Method(
                 study=study,

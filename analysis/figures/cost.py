@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.conditions import conditions
 from analysis.figures.scale import near_range
 from analysis.figures.style import Colour, styled
 from analysis.leaderboard import IMPORTED, leaderboard
@@ -38,7 +39,8 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     A point is a configuration: its mean over the seeds that judge it (`analysis.seeds.judging`), at the mean cost of
     one trial, with bars for their range, and dots for all single seeds. A star is a search: the configuration that it
     chose (first in the leaderboard), at the cost of all the search's trials, failed ones too; for that is what finding
-    it took. Outliers (`near_range`) are told in words at the bottom.
+    it took. Configurations that differ in more than the weighting are no search. Outliers (`near_range`) are told in
+    words at the bottom.
 
     Args:
         trials: rows of `trials` of one study, as `study.results.load` gives them. Imported ones are kinds of their own;
@@ -48,7 +50,9 @@ def cost_vs_accuracy(trials: pd.DataFrame) -> Figure:
     board = leaderboard(trials)
     board["weighting"] = _marked(board["weighting"], board["configuration"].str.endswith(IMPORTED))
     trials = trials.assign(
-        weighting=_marked(trials["weighting"], trials["imported_from"].notna()), judging=judging(trials)
+        weighting=_marked(trials["weighting"], trials["imported_from"].notna()),
+        judging=judging(trials),
+        conditions=conditions(trials),
     )
     kinds = list(dict.fromkeys(trials["weighting"]))
     colours = dict(zip(kinds, sns.color_palette("colorblind", len(kinds)), strict=True))
@@ -89,7 +93,8 @@ def _draw_panel(axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: s
             elinewidth=1,
             markeredgecolor="white",
         )
-        largest = max(largest, _draw_search(axes, trials, board, metric, str(kind), colours[str(kind)]))
+        for _, tried in trials[trials["weighting"] == kind].groupby("conditions"):
+            largest = max(largest, _draw_search(axes, tried, board, metric, str(kind), colours[str(kind)]))
     if completed.empty:
         axes.text(0.5, 0.5, "no completed trial", transform=axes.transAxes, ha="center", color="0.35")
         axes.set_yticks([])
@@ -120,11 +125,20 @@ def _leave_out_far(axes: Axes, values: pd.Series) -> None:
 
 
 def _draw_search(
-    axes: Axes, trials: pd.DataFrame, board: pd.DataFrame, metric: str, kind: str, colour: Colour
+    axes: Axes, searched: pd.DataFrame, board: pd.DataFrame, metric: str, kind: str, colour: Colour
 ) -> float:
-    """Mark what a weighting's best configuration cost to find; returns that cost, 0 if there was nothing to choose."""
-    searched = trials[trials["weighting"] == kind]
-    lines = board[(board["weighting"] == kind) & board[metric].notna()]
+    """Mark what a weighting's best configuration cost to find; returns that cost, 0 if there was nothing to choose.
+
+    Args:
+        axes: to draw on.
+        searched: trials of the weighting that differ in nothing else.
+        board: leaderboard of all trials.
+        metric: of the panel.
+        kind: of the weighting.
+        colour: of the weighting.
+    """
+    tried = board["configuration_id"].isin(searched["configuration_id"])
+    lines = board[(board["weighting"] == kind) & tried & board[metric].notna()]
     if searched["configuration_id"].nunique() < 2 or lines.empty:
         return 0.0
     total = float(searched["device_seconds"].sum())

@@ -5,7 +5,7 @@ import pytest
 from example_rows import make_row, make_trial
 from outcomes import write_outcomes
 
-from analysis.methods import COLUMNS, methods
+from analysis.methods import COLUMNS, find_methods, methods
 from study.results import ResultStore, load
 from study.weighting import equal, famo, gradnorm, hwf, hwf_schedule, lwf
 
@@ -103,3 +103,17 @@ def test_what_a_study_searches_makes_no_method_of_its_own(tmp_path):
     table = methods(load(tmp_path))
     assert table["method"].tolist() == ["gradnorm"]
     assert table["chosen"].tolist() == ["steps_per_epoch=20 alpha=1.5"]
+
+
+def test_what_a_study_varies_beside_the_weighting_is_no_choice_of_weights(tmp_path):
+    store = ResultStore(tmp_path, "example")
+    varying = ("train.epochs", "weighting.loss_weights.cls")
+    for epochs, mota in ((2, 0.4), (4, 0.5)):
+        for cls in (1.0, 2.0):
+            trial = make_trial({"train.epochs": epochs, "weighting.loss_weights": {"cls": cls}})
+            store.write_trial(make_row(trial, mota + cls / 100, varying=varying))
+    found = {method.title: method for method in find_methods(load(tmp_path))}
+    assert found.keys() == {"hwf epochs=2", "hwf epochs=4"}
+    for method in found.values():
+        assert method.settings == "cls=2"
+        assert (len(method.trials), method.device_seconds) == (2, 200)

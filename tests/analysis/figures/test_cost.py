@@ -83,6 +83,15 @@ def test_every_search_has_its_own_cost_and_a_single_configuration_is_no_search(t
     assert stars[0] == pytest.approx([402, 0.605])
 
 
+def test_a_search_is_among_trials_that_differ_in_the_weighting_alone(tmp_path):
+    store = ResultStore(tmp_path / "other", "example")
+    for epochs in (2, 3):
+        trial = make_trial({"train.epochs": epochs})
+        store.write_trial(make_row(trial, 0.5, device_seconds=100.0, varying=("train.epochs",)))
+    mota, *_ = cost_vs_accuracy(load(tmp_path / "other")).axes
+    assert not [line for line in mota.lines if line.get_marker() == "*"]
+
+
 def test_numbers_beside_points_do_not_cover_each_other(trials):
     trials["val_mota"] = 0.5
     figure = cost_vs_accuracy(trials)
