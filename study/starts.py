@@ -68,8 +68,8 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
     stores = {store.study: store for store in (results, *results.others())}
     if name == study.name or name not in stores:
         raise UserError(
-            f"train.start_from: no results of a study {name!r} in {results.root_address}; "
-            f"{nearest(name, [other for other in stores if other != study.name])}; run it first"
+            f"train.start_from: no results of a study {name!r} in {results.root_address}, run it first; "
+            f"{nearest(name, [other for other in stores if other != study.name])}"
         )
     store = stores[name]
     rows = [row for row in store.trials() if row["status"] == "completed" and row["imported_from"] is None]
