@@ -9,7 +9,6 @@ on every `--every`-th frame: it takes its time.
 """
 
 import argparse
-import configparser
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from study.data import read_sequence
 from study.losses.assignment import GATE, distances, sinkhorn
 from study.losses.hungarian_network import hungarian, load
-from study.motfile import read_ground_truth
 
 NOISE = (0.0, 0.05, 0.1, 0.2)
 
@@ -38,10 +37,9 @@ def read(root: Path) -> list[Frame]:
     """Every frame with an object, of every sequence."""
     found = []
     for folder in sorted(path for path in root.iterdir() if (path / "gt" / "gt.txt").is_file()):
-        info = configparser.ConfigParser()
-        info.read(folder / "seqinfo.ini")
-        size = np.array([float(info["Sequence"][name]) for name in ("imWidth", "imHeight")])
-        truth = read_ground_truth(folder / "gt" / "gt.txt", sequence=folder.name)
+        sequence = read_sequence(folder)
+        size, truth = np.array(sequence.image_size, float), sequence.ground_truth
+        assert truth is not None
         boxes, numbers = truth.boxes_xyxy[truth.evaluated], truth.frames[truth.evaluated]
         found += [Frame(boxes[numbers == number], size) for number in np.unique(numbers)]
     return found

@@ -14,7 +14,6 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -23,9 +22,9 @@ import supervision
 from trackers import SORTTracker
 from trackers.utils.state_representations import XCYCSRStateEstimator, XYXYStateEstimator
 
-from study.detections import find_detections
+from study.detections import find_detections, read_frames
 from study.evaluation import combine, evaluate_sequence, summarize
-from study.motfile import GroundTruth, Tracks, read_detections, read_ground_truth
+from study.motfile import GroundTruth, Tracks, read_ground_truth
 from study.tracker.association import Association, Associator, Detections
 from study.tracking import join_frames
 
@@ -49,10 +48,7 @@ class Recording:
 def read(root: Path, name: str) -> Recording:
     """A sequence's detections that count."""
     (file,) = find_detections(root / name)
-    table = read_detections(file.path, file.num_frames)
-    bounds = np.searchsorted(table.frames, np.arange(1, table.num_frames + 2))
-    every = [Detections(table.boxes_xyxy[first:last], table.scores[first:last]) for first, last in pairwise(bounds)]
-    frames = [frame[frame.scores >= LOWEST[name]] for frame in every]
+    frames = [frame[frame.scores >= LOWEST[name]] for frame in read_frames(file)]
     theirs = [supervision.Detections(xyxy=frame.boxes_xyxy, confidence=frame.scores) for frame in frames]
     return Recording(name, frames, theirs, read_ground_truth(root / name / "gt" / "gt.txt", sequence=name))
 

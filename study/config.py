@@ -232,7 +232,7 @@ class Train(Frozen):
     """Optimisation of one trial. `batch_size` is global: it is divided among the workers."""
 
     epochs: PositiveInt = 10
-    batch_size: PositiveInt = 4  # pairs
+    batch_size: PositiveInt = 4  # samples: pairs of frames, or what else the losses have to see
     steps_per_epoch: PositiveInt | None = None  # default: one pair for every training frame
     optimizer: Literal["adamw", "adam"] = "adamw"
     lr: PositiveFloat = 2e-3

@@ -61,13 +61,22 @@ def associate(file: DetectionFile, config: Association) -> tuple[Tracks, int, fl
     Raises:
         UserError: a wrong line in the file.
     """
+    frames = read_frames(file)
+    associator = Associator(config)
+    start = time.perf_counter()
+    found = [associator.update(frame) for frame in frames]
+    return join_frames(found), len(frames), time.perf_counter() - start
+
+
+def read_frames(file: DetectionFile) -> list[Detections]:
+    """Detections of every frame of a sequence, in order.
+
+    Raises:
+        UserError: a wrong line in the file.
+    """
     table = read_detections(file.path, file.num_frames)
     bounds = np.searchsorted(table.frames, np.arange(1, table.num_frames + 2))
-    associator, found = Associator(config), []
-    start = time.perf_counter()
-    for first, last in pairwise(bounds):
-        found.append(associator.update(Detections(table.boxes_xyxy[first:last], table.scores[first:last])))
-    return join_frames(found), table.num_frames, time.perf_counter() - start
+    return [Detections(table.boxes_xyxy[first:last], table.scores[first:last]) for first, last in pairwise(bounds)]
 
 
 def _found(path: Path) -> DetectionFile:

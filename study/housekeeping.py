@@ -4,7 +4,6 @@ Kept are the models of the best completed trial of every kind of weighting, of t
 another study's trials start from, and whatever a trial that is not finished needs to go on. Rows are never touched.
 """
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from study.results import LAST, MODEL, ResultStore
 from study.schema import DONE
+from study.starts import address, started_from
 
 ABANDONED_SECONDS = 3600.0
 """A file that is being written is renamed within seconds; one older than this was left by a killed writer."""
@@ -164,11 +164,10 @@ def _starting_points(store: ResultStore, rows: Iterable[Mapping[str, Any]]) -> d
     users: dict[str, str] = {}
     for other in store.others():
         for row in other.trials():
-            if row["imported_from"] is None:
-                start = json.loads(row["configuration"])["train"].get("start_from")
-                users |= {start: other.study} if start else {}
-    starts = {row["trial_id"]: f"{store.study}/{row['configuration_id']}/{row['data_hash']}" for row in rows}
-    return {trial_id: f"trials of {users[start]} start from it" for trial_id, start in starts.items() if start in users}
+            if row["imported_from"] is None and (start := started_from(row)) is not None:
+                users[start] = other.study
+    used = {row["trial_id"]: users.get(address(row)) for row in rows}
+    return {trial_id: f"trials of {study} start from it" for trial_id, study in used.items() if study is not None}
 
 
 def remove(store: ResultStore, finding: Finding) -> None:

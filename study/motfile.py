@@ -192,9 +192,7 @@ def read_tracks(path: Path, num_frames: int | None = None) -> Tracks:
     Raises:
         UserError: as `read_ground_truth`.
     """
-    _, found = first_line(path)
-    table = read_table(path, _TRACK_COLUMNS if found >= 7 else _BOX_COLUMNS, num_frames)
-    scores = table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
+    table, scores = _with_scores(path, _TRACK_COLUMNS, num_frames)
     return Tracks(*_boxes(table), scores=scores)
 
 
@@ -208,10 +206,7 @@ def read_detections(path: Path, num_frames: int | None = None) -> DetectionTable
     Raises:
         UserError: as `read_ground_truth`.
     """
-    _, found = first_line(path)
-    columns = tuple("(not read)" if name == "id" else name for name in _TRACK_COLUMNS)
-    table = read_table(path, columns if found >= 7 else columns[:6], num_frames)
-    scores = table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
+    table, scores = _with_scores(path, ("frame", "(not read)", *_TRACK_COLUMNS[2:]), num_frames)
     frames, _, boxes_xyxy = _boxes(table)
     if frames.max(initial=0) > _LONGEST:
         raise UserError(
@@ -242,6 +237,13 @@ def write_tracks(path: Path, tracks: Tracks) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _with_scores(path: Path, columns: tuple[str, ...], num_frames: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """A table whose last column is a score, and the scores: 1 where the file has none."""
+    _, found = first_line(path)
+    table = read_table(path, columns if found >= len(columns) else columns[:-1], num_frames)
+    return table, table[:, 6] if table.shape[1] > 6 else np.ones(len(table))
 
 
 def _boxes(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,15 +94,17 @@ def refuse_lone_identities(configurations: Sequence[Configuration], places: Sequ
     """
     from study.data.statistics import recurs
 
-    known: dict[float, bool] = {}
+    known = {
+        least: recurs(splits.train, least)
+        for least in {configuration.data.min_visibility for configuration in configurations}
+    }
     for place, configuration in zip(places, configurations, strict=True):
-        least = configuration.data.min_visibility
         learners = [
             f"task loss {loss.name!r}" for loss in configuration.objective.task_losses if loss.identities() == "labels"
         ]
         if configuration.tracker.num_frames > 1:
             learners.append(f"tracker {configuration.tracker.kind()!r}")
-        if learners and not known.setdefault(least, recurs(splits.train, least)):
+        if learners and not known[configuration.data.min_visibility]:
             raise UserError(
                 f"{place}: {', '.join(learners)} learn from identities, and none of the training data has boxes in two "
                 "frames; expected one number an object in the second column of gt.txt, or losses and a tracker that do "

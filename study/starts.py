@@ -52,6 +52,17 @@ class Starts:
         return read_model(data, where)[1]
 
 
+def address(row: Mapping[str, Any]) -> str:
+    """NAME/CONFIGURATION_ID/DATA_HASH of a row of `trials`: where a trial starts that starts from it."""
+    return "/".join((row["study"], *_kind(row)))
+
+
+def started_from(row: Mapping[str, Any]) -> str | None:
+    """The address that the trial of a row of `trials` started from; None: from nothing."""
+    start: str | None = json.loads(row["configuration"])["train"].get("start_from")
+    return start
+
+
 def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | None]:
     """Find what a study's trials start from, and write it out in full in its `train.start_from`.
 
@@ -90,7 +101,7 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
         )
     starts = Starts(
         store,
-        "/".join((name, *meant[0])),
+        address(trained[study.seeds[0]]),
         {seed: trained[seed]["trial_id"] for seed in study.seeds},
         {seed: trained[seed]["ended_at"] for seed in study.seeds},
     )
@@ -160,12 +171,12 @@ def _refuse_seen(starts: Starts, splits: "Splits") -> None:
                     )
 
 
-def _learnt_from(store: ResultStore, address: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _learnt_from(store: ResultStore, place: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Training clips, as manifests have them, of a study and of those that it started from, with their names."""
     stores = {one.study: one for one in (store, *store.others())}
-    while address is not None and (one := stores.get(address.split("/")[0])) is not None:
-        _, configuration_id, data_hash = address.split("/")
+    while place is not None and (one := stores.get(place.split("/")[0])) is not None:
+        _, configuration_id, data_hash = place.split("/")
         for entry in (one.read_manifest(data_hash) or {}).get("train", ()):
             yield one.study, entry
         rows = (row for row in one.trials() if row["configuration_id"] == configuration_id)
-        address = next((json.loads(row["configuration"])["train"].get("start_from") for row in rows), None)
+        place = next(map(started_from, rows), None)

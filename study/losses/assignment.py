@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from study.losses.iou import overlap
+
 GATE = 0.5
 """Distance from which two boxes are no match."""
 
@@ -34,13 +36,9 @@ def distances(first: Tensor, second: Tensor, diagonal: Tensor) -> Tensor:
         [..., K, N].
     """
     one, other = first[..., :, None, :], second[..., None, :, :]
-    lower, upper = torch.maximum(one[..., :2], other[..., :2]), torch.minimum(one[..., 2:], other[..., 2:])
-    shared = (upper - lower).clamp(min=0).prod(-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1) for boxes in (one, other)]
-    overlap = shared / (areas[0] + areas[1] - shared).clamp(min=1e-6)
     apart = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2
     length = (apart**2).sum(-1).clamp(min=1e-12).sqrt()
-    return (1 - torch.exp(-5 * length / diagonal) + 1 - overlap) / 2
+    return (1 - torch.exp(-5 * length / diagonal) + 1 - overlap(one, other)) / 2
 
 
 TEMPERATURE = 0.02

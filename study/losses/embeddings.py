@@ -2,9 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+
+from study.config import TaskLossConfig
+from study.losses.base import TaskLoss
+
+
+class EmbeddingConfig(TaskLossConfig):
+    """`views`: the frames of a sample are views of one frame, and no identity label is read (CL-MOT)."""
+
+    views: bool = False
+
+    def identities(self) -> Literal["labels", "views"]:
+        """From views if asked for, else from labels."""
+        return "views" if self.views else "labels"
+
+
+class EmbeddingLoss(TaskLoss):
+    """A loss on how near embeddings are to each other."""
+
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
+
+    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Share of embeddings whose nearest one is of their own object; see `retrieval`."""
+        return retrieval(predictions, targets)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,12 @@ def overlaps_of_pairs(predictions: Mapping[str, Tensor], targets: Mapping[str, T
     """
     found = predictions["boxes"]
     wanted, present = targets["boxes"][:, : found.shape[1]], targets["present"][:, : found.shape[1]]
-    lower, upper = torch.maximum(found[..., :2], wanted[..., :2]), torch.minimum(found[..., 2:], wanted[..., 2:])
+    return overlap(found, wanted), present
+
+
+def overlap(one: Tensor, other: Tensor) -> Tensor:
+    """IoU of boxes xyxy [..., 4] with others, shapes broadcast, [...]; 0 where a box has no area."""
+    lower, upper = torch.maximum(one[..., :2], other[..., :2]), torch.minimum(one[..., 2:], other[..., 2:])
     shared = (upper - lower).clamp(min=0).prod(-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1) for boxes in (found, wanted)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-6), present
+    areas = [(boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1) for boxes in (one, other)]
+    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-6)

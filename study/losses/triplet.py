@@ -1,47 +1,35 @@
 """`triplet`: an object's embedding is nearer to itself in another frame than to any other object, by a margin."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from study.config import TaskLossConfig
-from study.losses.base import TaskLoss
-from study.losses.embeddings import compare, mean_of_anchors, retrieval
+from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare, mean_of_anchors
 
 
-class Config(TaskLossConfig):
-    """Margin, and which triplets are taken: of each embedding the hardest one, or all of them.
-
-    `views`: the frames of a pair are two views of one frame, and no identity label is read (CL-MOT).
-    """
+class Config(EmbeddingConfig):
+    """Margin, and which triplets are taken: of each embedding the hardest one, or all of them."""
 
     name: str = "triplet"
     mining: Literal["hard", "all"] = "hard"
     margin: PositiveFloat = 0.3
-    views: bool = False
 
     def build(self) -> "Triplet":
         """Make the task loss."""
         return Triplet(self)
 
-    def identities(self) -> Literal["labels", "views"]:
-        """From views if asked for, else from labels."""
-        return "views" if self.views else "labels"
 
-
-class Triplet(TaskLoss):
+class Triplet(EmbeddingLoss):
     """max(d(anchor, positive) - d(anchor, negative) + margin, 0) over Euclidean distances of embeddings of length 1.
 
     CL-MOT, table 2: `hard` takes the farthest positive and the nearest negative of each embedding (Hermans et al. 2017,
     "In Defense of the Triplet Loss", equation 5), `all` sums over all of them; both are averaged over the embeddings of
     an image that have a positive and a negative. An image with one object, or none, has no triplet.
     """
-
-    needs: ClassVar[tuple[str, ...]] = ("embedding",)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -63,7 +51,3 @@ class Triplet(TaskLoss):
             losses = F.relu(far[..., None] - distances + self.margin)
             each = each + losses.where(found.negative & positive[..., None], 0).sum(dim=2)
         return mean_of_anchors(each, found.anchors)
-
-    def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Share of embeddings whose nearest one is of their own object; see `study.losses.embeddings.retrieval`."""
-        return retrieval(predictions, targets)

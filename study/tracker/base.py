@@ -56,10 +56,10 @@ class OnlineTracker(Protocol):
 
 
 class Tracker(nn.Module):
-    """A network that learns from pairs of frames and tracks online, one frame at a time."""
+    """A network that learns from frames in a row and tracks online, one frame at a time."""
 
     def forward(self, batch: FrameBatch) -> TrainingOutput:
-        """Task losses of a batch of pairs."""
+        """Task losses of a batch."""
         raise NotImplementedError
 
     def last_shared_layer(self) -> list[nn.Parameter]:

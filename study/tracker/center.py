@@ -153,7 +153,7 @@ class CenterTracker(Tracker):
             predictions |= self.followed(maps, *batch.images.shape[:2])
         losses, performance = self.losses(predictions, targets)
         counts = {}
-        if "embedding" in predictions:
+        if "embedding" in predictions and not self.training:  # only validation asks
             right, asked = retrieval(predictions, targets)
             counts["id"] = (right[0], asked[0])
         return TrainingOutput(losses, [features], counts, performance)

@@ -1,6 +1,5 @@
 """Soft counts against hard ones: Hungarian assignment, MOTA of the evaluator, closed forms."""
 
-import configparser
 import math
 
 import numpy as np
@@ -10,10 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from torch.autograd import gradcheck
 
 from study.boxes import box_iou
+from study.data import read_sequence
 from study.evaluation import evaluate_sequence, summarize
 from study.losses import dmota, dmotp
 from study.losses.assignment import GATE, count, distances, sinkhorn, switches
-from study.motfile import GroundTruth, Tracks, read_ground_truth
+from study.motfile import GroundTruth, Tracks
 
 SIZE = torch.tensor([640.0, 360.0], dtype=torch.float64)
 
@@ -132,10 +132,8 @@ def test_dmota_is_the_evaluators_mota_in_the_limit(seed):
 
 def real_objects(mot_test_data, name):
     """Objects of a real sequence, [F, N, 4] and where they are there, and the size of its images."""
-    info = configparser.ConfigParser()
-    info.read(mot_test_data / "mot" / name / "seqinfo.ini")
-    size = torch.tensor([float(info["Sequence"][key]) for key in ("imWidth", "imHeight")], dtype=torch.float64)
-    gt = read_ground_truth(mot_test_data / "mot" / name / "gt" / "gt.txt", sequence=name)
+    sequence = read_sequence(mot_test_data / "mot" / name)
+    size, gt = torch.tensor(sequence.image_size, dtype=torch.float64), sequence.ground_truth
     known, column = np.unique(gt.ids[gt.evaluated], return_inverse=True)
     truth = torch.zeros(gt.num_frames, len(known), 4, dtype=torch.float64)
     present = torch.zeros(gt.num_frames, len(known), dtype=torch.bool)
