@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from study.config import Component, Configuration
+from study.components import Component
+from study.config import Configuration
 from study.repository import Code, read_code
 from study.schema import PACKAGES
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from study.components import load_component
 from study.config import (
     Configuration,
     Data,
@@ -13,7 +14,6 @@ from study.config import (
     TrackerConfig,
     Train,
     WeightingConfig,
-    load_component,
     set_keys,
     trial_id,
     validate,
