@@ -25,7 +25,7 @@ CENTER = center.Config(
 
 STUDY = Study(
     name="objectives",
-    description="Every objective of the catalogue on the tracker it is for, and Deep SORT's association (20 minutes)",
+    description="Every objective of the catalogue on its tracker, Deep SORT's association, three seeds (30 minutes)",
     data=HWF_GRID.data,
     tracker=TRACKER,
     objective=LWF,
@@ -42,4 +42,5 @@ STUDY = Study(
             "objective": FAIRMOT,
         },
     ),
+    seeds=(0, 1, 2),
 )

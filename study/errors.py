@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -34,10 +35,15 @@ def exit_code(command: Callable[[], None], interrupted: str) -> int:
         interrupted: what to tell after Ctrl-C.
 
     Returns:
-        0, 2 after a mistake of the user, or 130 after Ctrl-C.
+        0, 1 if nobody reads the output any more, 2 after a mistake of the user, or 130 after Ctrl-C.
     """
     try:
         command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is still buffered must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
