@@ -77,7 +77,7 @@ MOTIONTRACK = Objective(name="motiontrack", task_losses=(classification.Config()
 STTA = Objective(
     name="stta",
     task_losses=(
-        softmax.Config(),
+        softmax.Config(mining="all"),
         l1.Config(name="size", on="size"),
         l1.Config(name="offset", on="offset"),
         triplet.Config(),

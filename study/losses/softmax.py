@@ -1,7 +1,7 @@
-"""`softmax`: cross entropy over background and object, on the objects and the hardest of the background."""
+"""`softmax`: cross entropy over background and object, on the objects and a share of the background."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,17 @@ from study.losses.classification import right_side
 
 
 class Config(TaskLossConfig):
-    """How many places of the background are taken for each with an object."""
+    """How many places of the background count for each with an object, and which.
+
+    `hardest`: those with the largest losses. `all`: every one a little, as a random choice amounts to; on the
+    map of `center`, where the hardest are the cells beside an object, only that finds objects (docs/decisions.md).
+    """
 
     num_frames: ClassVar[int] = 1
 
     name: str = "softmax"
     background: PositiveFloat = 3.0
+    mining: Literal["hardest", "all"] = "hardest"
 
     def build(self) -> "SoftmaxCrossEntropy":
         """Make the task loss."""
@@ -27,18 +32,18 @@ class Config(TaskLossConfig):
 
 
 class SoftmaxCrossEntropy(TaskLoss):
-    """Softmax cross entropy of two classes, averaged over the places that are taken.
+    """Softmax cross entropy of two classes, averaged over the places that count.
 
     Faster R-CNN's and Track R-CNN's classification, with the choice of background of Liu et al. 2016 ("SSD", section
-    2.2, hard negative mining) instead of a random one. The trackers give one logit a place, that of an object; the
-    background's is 0, which loses nothing: a softmax sees differences only.
+    2.2, hard negative mining) or the mean of their random one. The trackers give one logit a place, that of an object;
+    the background's is 0, which loses nothing: a softmax sees differences only.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("cls",)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.background = config.background
+        self.background, self.mining = config.background, config.mining
 
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]. Without objects, an image teaches as much background as with one."""
@@ -46,6 +51,12 @@ class SoftmaxCrossEntropy(TaskLoss):
         classes = torch.stack([torch.zeros_like(logits), logits], dim=1)  # [B, 2, A]
         losses = F.cross_entropy(classes, wanted.clamp(min=0), reduction="none")
         objects, empty = wanted == 1, wanted == 0
+        if self.mining == "all":
+            found, nothing = (
+                losses.where(side, 0).sum(dim=1) / side.sum(dim=1).clamp(min=1) for side in (objects, empty)
+            )
+            present = objects.any(dim=1)
+            return (present * found + self.background * nothing) / (present + self.background)
         quota = (self.background * objects.sum(dim=1, keepdim=True).clamp(min=1)).round()
         hardest = losses.detach().masked_fill(~empty, -1).argsort(dim=1, descending=True).argsort(dim=1)
         taken = objects | (empty & (hardest < quota))

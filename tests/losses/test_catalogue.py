@@ -36,6 +36,7 @@ CONFIGS = [
     logistic.Config(),
     logistic.Config(balance=False),
     softmax.Config(),
+    softmax.Config(mining="all"),
     contrastive.Config(),
     triplet.Config(),
     triplet.Config(mining="all"),
@@ -189,6 +190,10 @@ def test_logistic_and_softmax_golden():
     assert softmax.Config().build()({"cls": logits}, targets).item() == pytest.approx((right + sum(wrong)) / 3)
     hardest = softmax.Config(background=1).build()({"cls": logits}, targets)
     assert hardest.item() == pytest.approx((right + wrong[0]) / 2)
+    every = softmax.Config(mining="all").build()
+    assert every({"cls": logits}, targets).item() == pytest.approx((right + 3 * sum(wrong) / 2) / 4)
+    nobody = {"cls": torch.tensor([[0, 0, 0, -1]])}
+    assert every({"cls": logits}, nobody).item() == pytest.approx((right + sum(wrong)) / 3)
 
 
 def embedded(*angles):
