@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -18,8 +17,9 @@ from analysis.conditions import conditions
 from analysis.contrasts import Baseline, contrasts
 from analysis.formats import Table, count, probability, signed
 from analysis.methods import Method, find_methods
-from study.errors import CommandParser, UserError, exit_code
-from study.results import cell, differing, flatten, load, stored_studies
+from analysis.named import load_named
+from study.command_line import CommandParser, exit_code
+from study.results import cell, differing, flatten
 
 _WIDTH = 200
 """Letters of a line where there is no terminal."""
@@ -128,15 +128,6 @@ def _line(one: Method, other: Method, metric: str) -> pd.DataFrame:
     return line.assign(method=one.name, chosen_a=one.settings, cost_a=one.device_seconds)
 
 
-def load_named(name: str, results: str) -> pd.DataFrame:
-    """Rows of a study by the path of its folder, or by its name."""
-    if "/" not in name and not Path(name).is_dir():
-        if not Path(results).is_dir() or name not in stored_studies(results):
-            raise UserError(f"{name}: neither a folder nor a study in {results}; give a path, or --results")
-        return load(f"{results}/{name}")
-    return load(name)
-
-
 def _grid(table: Table) -> Grid:
     grid = Grid(box=None, pad_edge=False)
     text = table.text()
@@ -151,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m analysis.compare", description="Two studies, method by method.")
     parser.add_argument("one", metavar="A", help="folder of a study, or its name in --results")
     parser.add_argument("other", metavar="B", help="folder of a study, or its name in --results")
-    parser.add_argument("--results", default="results", metavar="DIR", help="default: results")
+    parser.add_results()
     return parser
 
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.compare import load_named
 from analysis.contrasts import figures_of
 from analysis.formats import Table, count, fraction, metric_name, probability, signed
+from analysis.named import load_named
 from analysis.statistics import FAILED, holm, paired_p_value, t_interval
-from study.errors import CommandParser, UserError, exit_code, nearest
+from study.command_line import CommandParser, exit_code
+from study.errors import UserError, nearest
 from study.results import differing, flatten, labels
 
 METRICS = ("test_mota", "test_idf1")
@@ -143,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics", nargs="+", metavar="COLUMN", help="columns of trials; default: test_mota test_idf1"
     )
-    parser.add_argument("--results", default="results", metavar="DIR", help="default: results")
+    parser.add_results()
     return parser
 
 

@@ -15,7 +15,7 @@ from analysis.evidence import Evidence, Unfinished, read_evidence
 from analysis.formats import Table
 from analysis.page import Block, Paragraph, Picture, Section, render
 from analysis.sections import group_sections
-from study.errors import CommandParser, exit_code
+from study.command_line import CommandParser, exit_code
 from study.results import write_file
 
 TITLE = "Which loss weighting, and what does it cost?"

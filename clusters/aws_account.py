@@ -8,6 +8,7 @@ credentials that may create buckets and roles.
 import argparse
 import json
 import sys
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -55,10 +56,8 @@ def make_bucket(bucket: str, region: str) -> None:
     s3 = boto3.client("s3", region_name=region)
     # us-east-1 is the one region that must not be named.
     place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    try:
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=bucket, **place)
-    except s3.exceptions.BucketAlreadyOwnedByYou:
-        pass
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
 
@@ -67,15 +66,11 @@ def make_role(name: str, statements: list[dict[str, Any]]) -> None:
     """A role that machines can take, with these rights and no others of ours, in a profile of the same name."""
     iam = boto3.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    try:
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
-    except iam.exceptions.EntityAlreadyExistsException:
-        pass
     iam.put_role_policy(RoleName=name, PolicyName="study", PolicyDocument=_policy(statements))
-    try:
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_instance_profile(InstanceProfileName=name)
-    except iam.exceptions.EntityAlreadyExistsException:
-        pass
     if not iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]:
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
 

@@ -1,11 +1,7 @@
 """Mistakes of the user, and the one way they are told: what, where, expected, found, what to do."""
 
-import argparse
 import difflib
-import os
-import sys
-from collections.abc import Callable, Iterable
-from typing import NoReturn
+from collections.abc import Iterable
 
 KEPT = "finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
 """What whoever breaks off is told."""
@@ -13,44 +9,6 @@ KEPT = "finished trials and the checkpoints of unfinished ones are kept; the sam
 
 class UserError(ValueError):
     """A mistake the user can mend. Command lines print its text, without a traceback, and exit with code 2."""
-
-
-class CommandParser(argparse.ArgumentParser):
-    """Tells wrong arguments like any other mistake, in one line; `prog` is the command as it is typed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong.
-
-        Raises:
-            UserError: always.
-        """
-        raise UserError(f"{message}; see '{self.prog} --help'")
-
-
-def exit_code(command: Callable[[], None], interrupted: str) -> int:
-    """Run a command line that changes nothing it has finished, and tell what ended it.
-
-    Args:
-        command: what it does; a `UserError` is told on the error stream.
-        interrupted: what to tell after Ctrl-C.
-
-    Returns:
-        0, 1 if nobody reads the output any more, 2 after a mistake of the user, or 130 after Ctrl-C.
-    """
-    try:
-        command()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `| head` has seen enough. What is still buffered must not fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"interrupted: {interrupted}", file=sys.stderr)
-        return 130
-    return 0
 
 
 class Terminated(KeyboardInterrupt):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
+from study.command_line import CommandParser
 from study.commands import COMMANDS
 from study.config import Study, read_value, set_keys
-from study.errors import KEPT, ClusterError, CommandParser, Terminated, UserError
+from study.errors import KEPT, ClusterError, Terminated, UserError
 from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
@@ -201,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     add("study", nargs="?", metavar="STUDY", help="name of a file in search_spaces, or path of a file of your own")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as train.epochs=2")
     add("--dry-run", action="store_true", help="show the plan and its cost, measuring what is not known; run nothing")
-    add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
+    parser.add_results()
     add("--data", metavar="DIR", help="folder of sequences in MOTChallenge layout")
     for split in ("train", "val", "test"):
         add(f"--{split}", metavar="SEQ,...", help=f"{split} sequences, with frames if not all: NAME,NAME[1-240]")

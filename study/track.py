@@ -23,9 +23,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from study.checkpoint import load_model
+from study.command_line import CommandParser, exit_code
 from study.detections import associate, find_detections
 from study.drawing import Painter
-from study.errors import CommandParser, UserError, exit_code
+from study.errors import UserError
 from study.motfile import Tracks, write_tracks
 from study.outputs import Output, check_place, scratch_folder, writing
 from study.sources import DEFAULT_FRAME_RATE, Source, find_sources

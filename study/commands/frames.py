@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.errors import CommandParser, UserError
+from study.command_line import CommandParser
+from study.errors import UserError
 
 if TYPE_CHECKING:
     from study.data.clips import Clip
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m study.run frames", description="What trained trackers do on one clip.")
     parser.add_argument("trials", metavar="TRIAL", nargs="+", help="first digits of a trial's id, or STUDY/DIGITS")
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="folder for frames and tracks")
-    parser.add_argument("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address")
+    parser.add_results()
     parser.add_argument("--study", metavar="NAME", help="look in this study only")
     parser.add_argument("--data", metavar="DIR", help="where the data are, if they were moved")
     return parser

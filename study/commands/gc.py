@@ -5,7 +5,8 @@ Models of the best trials stay, and whatever an unfinished trial needs to go on 
 
 from collections.abc import Iterable, Sequence
 
-from study.errors import CommandParser, UserError, nearest
+from study.command_line import CommandParser
+from study.errors import UserError, nearest
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,5 +57,5 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     add("name", metavar="NAME", help="name of the study")
     add("--dry-run", action="store_true", help="only show what would be deleted")
-    add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
+    parser.add_results()
     return parser

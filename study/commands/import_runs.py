@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from study.errors import CommandParser, UserError
+from study.command_line import CommandParser
+from study.errors import UserError
 
 if TYPE_CHECKING:
     from study.imports.rows import Imported
@@ -137,7 +138,7 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     add("study", metavar="STUDY", help="name of the study that the rows go to; one of their own is made if need be")
     add("sources", nargs="+", metavar="FILE_OR_FOLDER", help="CSV file, folder of event files, or mlruns")
-    add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
+    parser.add_results()
     add("--map", action="append", default=[], metavar="THEIRS=OURS", help="what a name of the source is here")
     add("--ignore", action="append", default=[], metavar="NAME", help="leave out a name of the source")
     add("--known-only", action="store_true", help="leave out every name that is unknown here")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from study.errors import CommandParser
+from study.command_line import CommandParser
 from study.schema import SCHEMA_VERSION
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from study.errors import CommandParser
+from study.command_line import CommandParser
 
 if TYPE_CHECKING:
     from study.comparison import Comparison
@@ -136,7 +136,7 @@ def _parser() -> CommandParser:
     )
     add = parser.add_argument
     add("trial", metavar="TRIAL_ID", help="name of the trial, or at least its first 4 digits")
-    add("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address (default: results)")
+    parser.add_results()
     add("--study", metavar="NAME", help="the study, if several have this trial")
     add("--data", metavar="DIR", help="where the trial's data are, if not where they were")
     add("--exact", action="store_true", help="exit with 1 for any difference, on a GPU too")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from study.claim import is_running, read_claim
+from study.command_line import CommandParser
 from study.duration import show_duration
-from study.errors import CommandParser, UserError, nearest
+from study.errors import UserError, nearest
 from study.files import open_folder
 from study.progress import ended_trials, resumable
 from study.results import ResultStore, cost, flatten, label
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = CommandParser(prog="python -m study.run status", description="How far a study is, and what it has spent.")
     parser.add_argument("study", metavar="STUDY", help="name of the study")
-    parser.add_argument("--results", default="results", metavar="DIR", help="folder or s3:// or gs:// address")
+    parser.add_results()
     options = parser.parse_args(arguments)
     folders = open_folder(options.results).folders()
     if options.study not in folders:

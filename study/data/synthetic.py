@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from study.command_line import CommandParser
 from study.data.presets import PRESETS, Preset, draw, ensure_drawn, find_preset
-from study.errors import CommandParser, UserError
+from study.errors import UserError
 
 __all__ = ["PRESETS", "Preset", "draw", "ensure_drawn", "main"]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from study.errors import CommandParser, exit_code
+from study.command_line import CommandParser, exit_code
 from study.evaluation import METRICS, combine, summarize
 from study.evaluation.folders import evaluate_folders
 

@@ -17,7 +17,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from study.errors import CommandParser, UserError, exit_code
+from study.command_line import CommandParser, exit_code
+from study.errors import UserError
 from study.losses.assignment import GATE, distances
 
 HIDDEN = 256

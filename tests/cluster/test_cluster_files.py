@@ -64,7 +64,14 @@ def test_spot_machines_come_before_on_demand_ones_and_none_waits(name):
 def test_variants_set_up_the_same_environment():
     first, *others = (read(name) for name in FILES)
     for other in others:
-        for key in ("file_mounts", "rsync_exclude", "rsync_filter", "worker_start_ray_commands", "auth", "cluster_name"):
+        for key in (
+            "file_mounts",
+            "rsync_exclude",
+            "rsync_filter",
+            "worker_start_ray_commands",
+            "auth",
+            "cluster_name",
+        ):
             if key != "auth":
                 assert other[key] == first[key]
         same = [command.replace("gs://", "s3://") for command in other["setup_commands"]]
