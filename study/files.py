@@ -3,14 +3,19 @@
 import errno
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from pyarrow import fs
 
 from study.errors import UserError
+from study.object_store import open_store, patiently, reason
+
+T = TypeVar("T")
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -67,7 +72,7 @@ class Folder:
             UserError: it cannot be made or nothing can be written in it.
         """
         try:
-            self.filesystem.create_dir(self.path, recursive=True)
+            self._ask(lambda: self.filesystem.create_dir(self.path, recursive=True))
         except (OSError, pa.ArrowException) as error:
             raise _unwritable(str(self), error) from None
         if self.is_local and not os.access(self.path, os.W_OK | os.X_OK):
@@ -96,11 +101,11 @@ class Folder:
     def _list(self, *, recursive: bool = False) -> list[fs.FileInfo]:
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
         try:
-            found: list[fs.FileInfo] = self.filesystem.get_file_info(selector)
+            found: list[fs.FileInfo] = self._ask(lambda: self.filesystem.get_file_info(selector))
         except NotADirectoryError:
             return []
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot read {self}: {_reason(error)}") from None
+            raise UserError(f"cannot read {self}: {reason(error)}") from None
         return found
 
     def read(self, name: str) -> bytes | None:
@@ -109,13 +114,18 @@ class Folder:
         Raises:
             UserError: it cannot be read.
         """
-        try:
+
+        def read() -> bytes:
             with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream:
-                return stream.read()
+                content: bytes = stream.read()
+                return content
+
+        try:
+            return self._ask(read)
         except FileNotFoundError:
             return None
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot read {self / name}: {_reason(error)}") from None
+            raise UserError(f"cannot read {self / name}: {reason(error)}") from None
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file in place of the one before it; whoever reads sees the old one or the new one, whole.
@@ -126,12 +136,16 @@ class Folder:
         Raises:
             UserError: the disk is full or cannot be written; what was there before is unchanged.
         """
+
+        def put() -> None:
+            with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
+                stream.write(data)
+
         try:
             if self.is_local:
                 _replace(Path(self.path), name, data)
             else:
-                with self.filesystem.open_output_stream(f"{self.path}/{name}") as stream:
-                    stream.write(data)
+                patiently(put)
         except (OSError, pa.ArrowException) as error:
             raise _unwritable(str(self / name), error) from None
 
@@ -146,10 +160,17 @@ class Folder:
                 for leftover in Path(self.path).glob(f".{name}.*.tmp"):
                     leftover.unlink(missing_ok=True)
                 Path(self.path, name).unlink(missing_ok=True)
-            elif self.filesystem.get_file_info(f"{self.path}/{name}").type == fs.FileType.File:
-                self.filesystem.delete_file(f"{self.path}/{name}")
+            else:
+                patiently(lambda: self._remove(f"{self.path}/{name}"))
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot remove {self / name}: {_reason(error)}") from None
+            raise UserError(f"cannot remove {self / name}: {reason(error)}") from None
+
+    def _remove(self, path: str) -> None:
+        if self.filesystem.get_file_info(path).type == fs.FileType.File:
+            self.filesystem.delete_file(path)
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        return call() if self.is_local else patiently(call)
 
     def remove_empty(self) -> None:
         """Remove this folder if it lies on a disk and nothing is in it."""
@@ -162,18 +183,12 @@ def open_folder(place: str | Path) -> Folder:
     """Folder at a path, or at a URI that pyarrow knows (`s3://bucket/folder`, `gs://bucket/folder`).
 
     Raises:
-        UserError: the URI cannot be understood.
+        UserError: the URI cannot be understood, or its bucket not be used.
     """
     if "://" not in str(place):
         path = str(Path(place).expanduser().absolute())
         return Folder(fs.LocalFileSystem(), path, path)
-    try:
-        filesystem, path = fs.FileSystem.from_uri(str(place))
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"{place}: not a folder that can be opened ({_reason(error)}); give a path, s3:// or gs://"
-        ) from None
-    path = path.rstrip("/")
+    filesystem, path = open_store(str(place))
     if isinstance(filesystem, fs.LocalFileSystem):
         return Folder(filesystem, path, path)
     before, query = _split_query(str(place))
@@ -212,13 +227,8 @@ def _replace(folder: Path, name: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
-
-
 def _unwritable(path: str, error: Exception) -> UserError:
-    reason = _FULL.get(getattr(error, "errno", None) or 0, _reason(error))
+    why = _FULL.get(getattr(error, "errno", None) or 0, reason(error))
     return UserError(
-        f"cannot write {path}: {reason}; what was written before is kept; make room or choose another --results folder"
+        f"cannot write {path}: {why}; what was written before is kept; make room or choose another --results folder"
     )

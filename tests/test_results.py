@@ -357,7 +357,7 @@ def test_an_object_store_holds_results_like_a_folder(tmp_path, monkeypatch):
         store.discard(trial.trial_id)
         assert store.trials() == []
         assert store.read_checkpoint(trial.trial_id, "last") is None
-        with pytest.raises(UserError, match=r"cannot write s3://other/example"):
+        with pytest.raises(UserError, match=r"s3://other: no such bucket 'other'; make it"):
             ResultStore(uri.replace("bucket", "other"), "example")
 
 

@@ -1,0 +1,110 @@
+"""Results in an object store that goes away, is slow, or refuses."""
+
+import threading
+import time
+
+import pytest
+from s3_server import running
+
+from study import object_store
+from study.errors import UserError
+from study.files import open_folder
+
+BUSY = ("503 Slow Down", "SlowDown")
+
+
+@pytest.fixture
+def server():
+    with running("bucket") as server:
+        yield server
+
+
+def refusing(times, answer, method="PUT"):
+    """Refuse so many requests of a method."""
+    left = [times]
+
+    def refuse(asked, path):
+        del path
+        if asked != method or not left[0]:
+            return None
+        left[0] -= 1
+        return answer
+
+    return refuse
+
+
+def test_a_store_that_is_away_for_20_seconds_is_waited_for(server):
+    folder = open_folder(server.uri) / "some"
+    folder.write("before", b"1")
+    server.stop()
+    back = threading.Timer(20, server.start)
+    began = time.monotonic()
+    back.start()
+    folder.write("meanwhile", b"2")
+    assert time.monotonic() - began >= 20
+    back.join()
+    assert folder.names("") == ["before", "meanwhile"]
+    assert [folder.read(name) for name in ("before", "meanwhile", "none")] == [b"1", b"2", None]
+
+
+def test_a_store_that_takes_its_time_is_not_given_up(server):
+    folder = open_folder(server.uri) / "some"
+    server.delay = 4.0  # the SDK by itself takes three seconds without a byte for a broken connection
+    folder.write("slow", b"1")
+    server.delay = 0.0
+    assert folder.read("slow") == b"1"
+
+
+@pytest.mark.parametrize(
+    "answer", [BUSY, ("500 Internal Server Error", "InternalError"), ("503 Gone", "ServiceUnavailable")]
+)
+def test_passing_errors_are_asked_again(server, answer):
+    folder = open_folder(server.uri) / "some"
+    server.refuse = refusing(5, answer)  # more often than the SDK asks by itself
+    folder.write("one", b"1")
+    assert folder.names("") == ["one"]
+    server.refuse = refusing(5, answer, "GET")
+    assert folder.names("") == ["one"]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
+def test_missing_rights_are_told_at_once(server, code):
+    folder = open_folder(server.uri) / "some"
+    server.refuse = refusing(100, ("403 Forbidden", code))
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"cannot write s3://bucket/some/one: .*; what was written before is kept"):
+        folder.write("one", b"1")
+    assert time.monotonic() - began < 3
+
+
+def test_a_store_that_stays_away_is_given_up_with_what_it_said(server, monkeypatch):
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 3.0)
+    folder = open_folder(server.uri) / "some"
+    server.refuse = refusing(1000, BUSY)
+    with pytest.raises(UserError, match=r"cannot write s3://bucket/some/one: .*SLOW_DOWN.*; what was written before"):
+        folder.write("one", b"1")
+    server.refuse = None
+    assert folder.names("") == []
+
+
+def test_addresses_that_cannot_be_used_are_told_when_they_are_opened(server):
+    elsewhere = server.uri.replace("@bucket", "@none")
+    with pytest.raises(UserError, match=r"^s3://none: no such bucket 'none'; make it, or give another address$"):
+        open_folder(elsewhere)
+    with pytest.raises(UserError, match=r"^s3://bucket: expected s3://BUCKET/FOLDER"):
+        open_folder(f"{server.uri}&endpoint_overide=typo")
+    server.refuse = refusing(100, ("403 Forbidden", "AccessDenied"), "HEAD")
+    with pytest.raises(UserError, match=r"^s3://bucket: cannot be used \(.*ACCESS_DENIED.*credentials"):
+        open_folder(server.uri)
+    server.stop()
+    with pytest.raises(UserError, match=r"^s3://bucket: cannot be used \(.*NETWORK_CONNECTION.*network$") as told:
+        open_folder(server.uri)
+    server.start()
+    assert "secret" not in str(told.value)
+
+
+def test_a_small_file_is_one_request(server):
+    folder = open_folder(server.uri) / "some"
+    server.requests.clear()
+    folder.write("one", b"1" * 100_000)
+    assert server.requests == {"PUT": 1}
