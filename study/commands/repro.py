@@ -3,7 +3,6 @@
 On CPU they must be; on CUDA they come close, and the command says how close.
 """
 
-import os
 import sys
 import tempfile
 import uuid
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from study.cluster_address import cluster_address
 from study.command_line import CommandParser
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _scratch(results: str) -> Iterator[str]:
 
     On a cluster the workers need one that they see, too: a hidden one among the results.
     """
-    if "RAY_ADDRESS" not in os.environ:
+    if cluster_address() is None:
         with tempfile.TemporaryDirectory(prefix="study-repro-", ignore_cleanup_errors=True) as name:
             yield name
         return

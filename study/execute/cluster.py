@@ -1,5 +1,6 @@
 """Connecting to a cluster of Ray, or starting one on this machine, quietly and without a trace left."""
 
+import json
 import logging
 import os
 import re
@@ -10,16 +11,20 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import ray
 from ray._private import auto_init_hook
 from ray._private.ray_logging import stdout_deduplicator
+from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
+from ray.exceptions import AuthenticationError
 
+from study.cluster_address import VARIABLE, cluster_address
 from study.environment import environment
 from study.errors import ClusterError, Terminated, UserError
 from study.execute.lost import end_processes, last_word
 from study.execute.ray_folder import ray_folder
+from study.execute.shipping import stage
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -45,7 +50,7 @@ _OBJECT_STORE_BYTES = 256 * 2**20
 
 @contextmanager
 def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Path]:
-    """Be connected to Ray: to the cluster at `RAY_ADDRESS`, or else to one of this machine that ends with this.
+    """Be connected to Ray: to `cluster_address`, or else to a cluster of this machine that ends with this.
 
     Ray that the caller has initialised already is used as it is, and left running.
 
@@ -57,7 +62,7 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         A folder for Ray's own files, removed at the end.
 
     Raises:
-        UserError: no cluster can be reached at `RAY_ADDRESS`.
+        UserError: the cluster cannot be reached, or runs other versions.
         ClusterError: Ray does not start on this machine.
     """
     variables = {
@@ -87,27 +92,58 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
 
 
 def _start(variables: Mapping[str, str], storage: Path) -> None:
-    if address := os.environ.get("RAY_ADDRESS"):
-        runtime_env = {"env_vars": dict(variables)}
-        try:
-            ray.init(runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
-        except ConnectionError as error:
-            raise UserError(
-                f"RAY_ADDRESS={address}: {str(error).splitlines()[0]}; start the cluster, set RAY_AUTH_MODE=token if "
-                "it wants a token, or unset RAY_ADDRESS to run on this machine"
-            ) from None
-    else:
-        # Without the dashboard: its eleven processes hold 1 GB and keep two cores busy for 3 s.
-        try:
-            ray.init(
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                _temp_dir=str(storage),
-            )
-        except Exception as error:  # if a process of Ray's dies meanwhile, it raises exactly this class
-            raise ClusterError(f"Ray does not start on this machine: {str(error).splitlines()[0]}") from error
+    if (address := cluster_address()) is not None:
+        _connect(address, variables, storage)
+        return
+    # Without the dashboard: its eleven processes hold 1 GB and keep two cores busy for 3 s.
+    try:
+        ray.init(
+            "local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            _temp_dir=str(storage),
+        )
+    except Exception as error:  # if a process of Ray's dies meanwhile, it raises exactly this class
+        raise ClusterError(f"Ray does not start on this machine: {str(error).splitlines()[0]}") from error
+
+
+def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
+    """Connect to a cluster that runs already, whose workers get this process's code.
+
+    Raises:
+        UserError: it cannot be reached, or runs other versions of Ray or Python.
+    """
+    theirs = {name: value for name, value in variables.items() if name != "PYTHONPATH"}  # paths of this machine
+    runtime_env: dict[str, Any] = {"env_vars": theirs, "config": {"setup_timeout_seconds": 600}}
+    if not _has_working_dir():
+        runtime_env["working_dir"] = str(stage(storage / "code"))
+    told = f"{VARIABLE}={address}" if VARIABLE in os.environ else f"the cluster of this machine, {address}"
+    otherwise = "or set RAY_ADDRESS=local to run on this machine"
+    try:
+        ray.init(address, runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (ConnectionError, ValueError) as error:
+        raise UserError(
+            f"{told}: {str(error).splitlines()[0]}; start the cluster, or see to the address, {otherwise}"
+        ) from None
+    except AuthenticationError as error:
+        raise UserError(
+            f"{told}: {str(error).splitlines()[0]}; set RAY_AUTH_MODE=token and give this machine the cluster's "
+            f"~/.ray/auth_token, {otherwise}"
+        ) from None
+    except RuntimeError as error:
+        if "ersion mismatch" not in str(error):
+            raise
+        versions = " ".join(str(error).split())
+        raise UserError(
+            f"{told}: {versions}; install the cluster's versions here (constraints.txt), {otherwise}"
+        ) from None
+
+
+def _has_working_dir() -> bool:
+    """Whether `ray job submit` has sent the code already."""
+    return "working_dir" in json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR) or "{}").get("runtime_env", {})
 
 
 def _user_paths() -> list[str]:

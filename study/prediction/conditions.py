@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.capacity import Capacity, find_capacity
+from study.cluster_address import cluster_address
 from study.config import Execution
 from study.errors import UserError
 
@@ -47,8 +48,8 @@ class Conditions:
 
 
 def find_conditions(execution: Execution, trials: int) -> Conditions:
-    """What `trials` trials of a study will run on: this machine, unless `RAY_ADDRESS` names a cluster."""
-    if os.environ.get("RAY_ADDRESS"):
+    """What `trials` trials of a study will run on: this machine, unless there is a cluster."""
+    if cluster_address() is not None:
         return _unknown(execution, "the cluster's machines are elsewhere")
     import torch
 
