@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -43,6 +44,8 @@ _QUIET = {
     "TUNE_WARN_THRESHOLD_S": "60",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output can be silenced
 }
+
+_KNOCK_SECONDS = 10.0
 
 _OBJECT_STORE_BYTES = 256 * 2**20
 """For plans; by default Ray takes 30 % of the memory."""
@@ -122,8 +125,9 @@ def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
     told = f"{VARIABLE}={address}" if VARIABLE in os.environ else f"the cluster of this machine, {address}"
     otherwise = "or set RAY_ADDRESS=local to run on this machine"
     try:
+        _knock(address)
         ray.init(address, runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{told}: {str(error).splitlines()[0]}; start the cluster, or see to the address, {otherwise}"
         ) from None
@@ -139,6 +143,17 @@ def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
         raise UserError(
             f"{told}: {versions}; install the cluster's versions here (constraints.txt), {otherwise}"
         ) from None
+
+
+def _knock(address: str) -> None:
+    """See whether anything listens there; Ray itself would try for minutes.
+
+    Raises:
+        OSError: nothing does, or there is no such machine.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _has_working_dir() -> bool:
