@@ -123,7 +123,7 @@ def _run(study: Study, store: "ResultStore", options: argparse.Namespace, consol
     claim.tell(told, lambda: {"eta": display.eta})
     tune_folder = store.local_folder() / TUNE / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if TUNE in options.log else None
     with display, Watchers(options.log, plan, store, display) as watchers:
-        run_study(plan, store, watchers, tune_folder=tune_folder)
+        run_study(plan, store, watchers, tune_folder=tune_folder, wait=options.wait)
     lines = watchers.lines
     if tune_folder is not None and tune_folder.exists():
         lines.append(f'tune: ray.tune.ExperimentAnalysis("{tune_folder}")')
@@ -203,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as train.epochs=2")
     add("--dry-run", action="store_true", help="show the plan and its cost, measuring what is not known; run nothing")
     parser.add_results()
+    add("--wait", action="store_true", help="where no trial fits on the cluster, wait for machines that join it")
     add("--data", metavar="DIR", help="folder of sequences in MOTChallenge layout")
     for split in ("train", "val", "test"):
         add(f"--{split}", metavar="SEQ,...", help=f"{split} sequences, with frames if not all: NAME,NAME[1-240]")

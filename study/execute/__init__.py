@@ -23,6 +23,7 @@ def run_study(
     *,
     tune_folder: "Path | None" = None,
     stop_after: int | None = None,
+    wait: bool = False,
 ) -> None:
     """Run the missing trials of a plan; see `study.execute.runner.run_study`.
 
@@ -37,4 +38,4 @@ def run_study(
         return
     from study.execute.runner import run_study
 
-    run_study(plan, store, on_event, tune_folder=tune_folder, stop_after=stop_after)
+    run_study(plan, store, on_event, tune_folder=tune_folder, stop_after=stop_after, wait=wait)

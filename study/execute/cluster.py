@@ -45,6 +45,9 @@ _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output can be silenced
 }
 
+_START_SECONDS, _START_SECONDS_OF_CLUSTERS = 600.0, 1800.0
+"""How long a worker group may wait for its devices; an autoscaler's machine has to be set up first."""
+
 _KNOCK_SECONDS = 10.0
 
 _OBJECT_STORE_BYTES = 256 * 2**20
@@ -52,14 +55,13 @@ _OBJECT_STORE_BYTES = 256 * 2**20
 
 
 @contextmanager
-def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Path]:
+def connected(threads: int) -> Iterator[Path]:
     """Be connected to Ray: to `cluster_address`, or else to a cluster of this machine that ends with this.
 
     Ray that the caller has initialised already is used as it is, and left running.
 
     Args:
         threads: CPU cores of a worker; libraries there use as many threads.
-        start_timeout_seconds: how long a worker group may wait for its devices.
 
     Yields:
         A folder for Ray's own files, removed at the end.
@@ -68,9 +70,10 @@ def connected(threads: int, start_timeout_seconds: float = 600.0) -> Iterator[Pa
         UserError: the cluster cannot be reached, or runs other versions.
         ClusterError: Ray does not start on this machine.
     """
+    start_seconds = _START_SECONDS if cluster_address() is None else _START_SECONDS_OF_CLUSTERS
     variables = {
         **_QUIET,
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(start_timeout_seconds),
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(start_seconds),
         "OMP_NUM_THREADS": str(threads),
         "PYTHONPATH": os.pathsep.join(_user_paths()),
     }

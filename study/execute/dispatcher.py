@@ -244,6 +244,10 @@ class Dispatcher:
 
     # For the driver.
 
+    async def is_working(self) -> bool:
+        """Whether any group is ready."""
+        return any(group.held_since is not None for group in self._groups.values())
+
     async def joined(self, group_id: str) -> float | None:
         """Waits until a group is ready; since when it holds devices, or None if it ended before."""
         group = self._groups[group_id]

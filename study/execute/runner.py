@@ -4,6 +4,7 @@ import pickle
 import shutil
 import statistics
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +14,15 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.capacity import Capacity, find_capacity
-from study.errors import ClusterError
+from study.capacity import Capacity
+from study.cluster_address import cluster_address
+from study.errors import ClusterError, UserError
 from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.holding import close_running
 from study.execute.lost import get, lost_part
+from study.execute.machines import cluster_capacity
 from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, expected_seconds
@@ -35,6 +38,9 @@ from study.search_config import ASHA
 _LOOK_SECONDS = 1.0
 """How often the driver looks at its threads and at the budget while there are no events."""
 
+_LOOK_AT_MACHINES_SECONDS = 5.0
+"""How often the driver asks a cluster for its machines."""
+
 _END_SECONDS = 30.0
 """How long the driver waits for its threads at the end."""
 
@@ -46,6 +52,7 @@ def run_study(
     *,
     tune_folder: Path | None = None,
     stop_after: int | None = None,
+    wait: bool = False,
 ) -> None:
     """Run the missing trials of a plan, as many at once as fit, and return when each has its row.
 
@@ -59,15 +66,15 @@ def run_study(
         on_event: called with every event, in order, in this thread.
         tune_folder: where Ray Tune's own record of the search is put at the end, for Tune's tools; default: nowhere.
         stop_after: end every trial after so many epochs, as `pruned`.
+        wait: where no trial fits on the cluster yet, wait for machines that join it.
 
     Raises:
-        UserError: not one trial fits on the machine, or the results cannot be written.
+        UserError: not one trial fits on the machine or the cluster, or the results cannot be written.
         ClusterError: Ray broke, or worker groups do not start; unfinished trials keep their checkpoints.
     """
     try:
         with connected(plan.study.execution.cpus_per_worker) as storage:
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            capacity = find_capacity(plan.study.execution, nodes)
+            capacity = cluster_capacity(plan.study.execution, wait=wait, tell=lambda line: on_event(Note(line)))
             for trial_id in plan.restart:  # only now that the study can really start
                 store.discard(trial_id)
             try:
@@ -92,13 +99,13 @@ class _Run:
         *,
         log: bool,
     ) -> None:
-        self.plan, self.store, self.capacity = plan, store, capacity
+        self.plan, self.store, self.capacity, self.storage = plan, store, capacity, storage
         study = plan.study
         ledger = store.ledger()
         startups = [entry["held_seconds"] for entry in ledger if entry["kind"] == "startup"]
         known = plan.predictions.predictor.group_seconds
         startup_seconds = statistics.median(startups) if startups else known or 0.0
-        slots = min(capacity.slots, plan.total - len(plan.done))
+        slots = min(capacity.slots, self._most_slots)
         self.keeper = HouseKeeper(store, study.execution.keep_checkpoints)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
@@ -125,13 +132,13 @@ class _Run:
             settle=self._settle,
         )
         # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
-        most = slots + 1 if study.search is None and rungs is None else slots
-        searcher = ProposedTrials(self.dispatcher, self.proposer, most, self._job)
-        work = ray.put((plan, store))
-        self.search = _Thread(lambda: search(self.dispatcher, searcher, judge, storage, log=log))
-        self.slots = [
-            _Thread(Slot(self.dispatcher, work, plan, store, capacity, self.purse, storage).run) for _ in range(slots)
-        ]
+        self.ahead = 1 if study.search is None and rungs is None else 0
+        self.searcher = ProposedTrials(self.dispatcher, self.proposer, slots + self.ahead, self._job)
+        self.work = ray.put((plan, store))
+        self.search = _Thread(lambda: search(self.dispatcher, self.searcher, judge, storage, log=log))
+        self.slots: list[_Thread] = []
+        self._add_slots(slots)
+        self.next_look = time.monotonic() + _LOOK_AT_MACHINES_SECONDS
 
     def run(self, on_event: OnEvent) -> None:
         """Run until every trial has ended, or the budget is spent.
@@ -139,17 +146,16 @@ class _Run:
         Raises:
             ClusterError: Ray broke; nothing has been ended in order then.
         """
-        threads = [self.search, *self.slots]
         broken: str | None = None
         try:
             self._look_at_budget()
-            for thread in threads:
+            for thread in (self.search, *self.slots):
                 thread.start()
             while self.search.is_alive():
                 self._pass_on(on_event)
                 self._look_at_budget()
-            for thread in threads:
-                thread.join(_END_SECONDS)
+                self._look_at_machines()
+            self._join()
             self._pass_on(on_event)
         except Exception as error:
             broken = lost_part(error)
@@ -160,10 +166,43 @@ class _Run:
             if broken is None:
                 with suppress(RayError):
                     ray.get(self.dispatcher.close.remote())
-                for thread in threads:
-                    thread.join(_END_SECONDS)
+                self._join()
                 ray.kill(self.dispatcher)
             self.proposer.close()
+
+    def _join(self) -> None:
+        """Wait for the threads, but not for ever: a group whose machine never came cannot be called back."""
+        until = time.monotonic() + _END_SECONDS
+        for thread in (self.search, *self.slots):
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _add_slots(self, count: int) -> None:
+        for _ in range(count):
+            slot = Slot(self.dispatcher, self.work, self.plan, self.store, self.capacity, self.purse, self.storage)
+            self.slots.append(_Thread(slot.run))
+
+    @property
+    def _most_slots(self) -> int:
+        """More have nothing to do."""
+        return self.plan.total - len(self.plan.done)
+
+    def _look_at_machines(self) -> None:
+        """Use machines that have joined a cluster since."""
+        if time.monotonic() < self.next_look or cluster_address() is None:
+            return
+        self.next_look = time.monotonic() + _LOOK_AT_MACHINES_SECONDS
+        try:
+            capacity = cluster_capacity(self.plan.study.execution)
+        except UserError:  # all have gone; some may come back
+            return
+        alive = [slot for slot in self.slots if slot.is_alive()]
+        more = min(capacity.slots, self._most_slots) - len(alive)
+        if more > 0:
+            self.slots = alive
+            self._add_slots(more)
+            for slot in self.slots[len(alive) :]:
+                slot.start()
+            self.searcher.most = len(self.slots) + self.ahead
 
     def _pass_on(self, on_event: OnEvent) -> None:
         """Pass on what happened, and raise what threads ended with."""

@@ -33,7 +33,7 @@ class ProposedTrials(Searcher):
     Args:
         dispatcher: the study's `Dispatcher` actor.
         proposer: says which trials.
-        most: trials under way at once.
+        most: trials under way at once; may be changed.
         job_of: the next job of a trial.
     """
 
@@ -46,7 +46,7 @@ class ProposedTrials(Searcher):
     ) -> None:
         super().__init__()
         self._dispatcher, self._proposer = dispatcher, proposer
-        self._most, self._job_of = most, job_of
+        self.most, self._job_of = most, job_of
         self._under_way: dict[str, Trial] = {}
         self._finished = False
         self.error: UserError | None = None
@@ -56,7 +56,7 @@ class ProposedTrials(Searcher):
         """The next trial, or None until one under way has ended. `trial_id` is Tune's own name for it."""
         if self._finished:
             return str(Searcher.FINISHED)
-        if len(self._under_way) >= self._most:
+        if len(self._under_way) >= self.most:
             return None
         trial = self._proposer.next()
         if trial is None:

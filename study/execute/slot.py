@@ -94,6 +94,8 @@ class Slot:
                 self._settle(group.running, fault)
             failed_starts = failed_starts + 1 if error and not group.jobs and not closing else 0
             if failed_starts > self.execution.max_retries:
+                if ray.get(self.dispatcher.is_working.remote()):
+                    return  # a machine is gone, others go on; when it comes back, another slot takes this one's place
                 raise ClusterError(f"worker groups do not start: {fault.error}") from error
 
     def _end_startup(self, group_id: str, startup: Holding) -> None:

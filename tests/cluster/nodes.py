@@ -1,0 +1,81 @@
+"""A cluster of several nodes on this machine, in a process of its own: `python nodes.py PLACE CPUS...`.
+
+A head without CPUs and a node for every number given. Prints the address; then reads `kill I` (a node) and `add CPUS`
+from stdin, and says `done`. Ends with its input.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Nodes:
+    """Its remote control.
+
+    Attributes:
+        address: of the cluster.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.address = self._read()
+
+    def kill(self, index: int) -> None:
+        """Kill all processes of a node."""
+        self._tell(f"kill {index}")
+
+    def add(self, cpus: int) -> None:
+        """One more node."""
+        self._tell(f"add {cpus}")
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        assert self._read() == "done"
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def nodes(*cpus: int) -> Iterator[Nodes]:
+    """A cluster for as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as place:
+        command = [sys.executable, __file__, place, *map(str, cpus)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield Nodes(process)
+            finally:
+                assert process.stdin is not None
+                process.stdin.close()
+                process.wait(60)
+
+
+def _run(place: Path, cpus: list[int]) -> None:
+    # The word that Ray leaves of its last cluster belongs there, too: others on this machine would use it.
+    os.environ["RAY_TMPDIR"] = str(place)
+    (place / "ray").mkdir()
+    from ray.cluster_utils import Cluster
+
+    shared = {"include_dashboard": False, "object_store_memory": 2**27}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **shared})
+    workers = [cluster.add_node(num_cpus=count, **shared) for count in cpus]
+    print(cluster.address, flush=True)
+    for line in sys.stdin:
+        word, number = line.split()
+        if word == "kill":
+            cluster.remove_node(workers[int(number)], allow_graceful=False)
+        else:
+            workers.append(cluster.add_node(num_cpus=int(number), **shared))
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    _run(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]])
