@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import ray
-from ray._private import auto_init_hook
+from ray._private import auto_init_hook, ray_constants
 from ray._private.ray_logging import stdout_deduplicator
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray.exceptions import AuthenticationError
@@ -103,16 +103,30 @@ def _start(variables: Mapping[str, str], storage: Path) -> None:
         return
     # Without the dashboard: its eleven processes hold 1 GB and keep two cores busy for 3 s.
     try:
-        ray.init(
-            "local",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            _temp_dir=str(storage),
-        )
+        with _loopback():
+            ray.init(
+                "local",
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                _temp_dir=str(storage),
+            )
     except Exception as error:  # if a process of Ray's dies meanwhile, it raises exactly this class
         raise ClusterError(f"Ray does not start on this machine: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Have Ray's processes listen on this machine's loopback alone, as it does by itself on macOS and Windows.
+
+    Its setting for that is read when ray is imported, which is long before.
+    """
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
