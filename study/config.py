@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -120,11 +121,16 @@ class Augmentation(Frozen):
         return self
 
 
+PRESET = "synthetic:"
+"""What a `data.root` begins with that names a preset of drawn sequences."""
+
+
 class Data(Frozen):
     """Sequences, their three disjoint splits, and how pairs are made of them.
 
-    `root` is a folder of MOTChallenge sequences, or `synthetic:PRESET` for sequences drawn from a seed. It says where
-    the data are, not what they are: trials are told apart by the hash of what was read, never by the path.
+    `root` is a folder of MOTChallenge sequences, on a disk or at an address (`s3://`, `gs://`), or `synthetic:PRESET`
+    for sequences drawn from a seed. It says where the data are, not what they are: trials are told apart by the hash of
+    what was read, never by the path.
     A selection is a sequence's name with an optional range of frames, 1-based and inclusive: `MOT17-09[1-240]`.
     """
 
@@ -136,6 +142,13 @@ class Data(Frozen):
     min_visibility: Annotated[float, Field(ge=0, le=1)] = 0.1  # of training boxes; evaluation uses every box
     max_frame_gap: PositiveInt = 3
     augmentation: Augmentation = Augmentation()
+
+    @property
+    def folder(self) -> Path | None:
+        """The root if it is a folder on a disk, neither a preset nor an address."""
+        if self.root is None or self.root.startswith(PRESET) or "://" in self.root:
+            return None
+        return Path(self.root).expanduser()
 
 
 StartFrom = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[0-9a-f]{4,16}){0,2}$")]

@@ -110,6 +110,7 @@ def make_plan(
             mistake in the data, or nothing to start from.
     """
     from study.data import read_splits
+    from study.mirror import nearby
 
     study = _with_absolute_root(study)
     refuse_unknown_metrics(study)
@@ -118,7 +119,7 @@ def make_plan(
     varying = tuple(differing([flatten(configuration.resolved()) for configuration in configurations]))
     places = [f"points[{i}]" if study.search is None else "search" for i in range(len(configurations))]
     refuse_unfit(study, configurations, places)
-    splits = read_splits(study.data, cache_dir)
+    splits = read_splits(nearby(study.data, cache_dir), cache_dir)
     refuse_lone_identities(configurations, places, splits)
     rows = {row["trial_id"]: row for row in store.trials() if row["imported_from"] is None}
     paused = paused_trials(study, rows.values(), store)
@@ -194,10 +195,9 @@ def _planned(configurations: Sequence[Configuration], seeds: Sequence[int], data
 
 def _with_absolute_root(study: Study) -> Study:
     """The study with a data folder that other processes, in other working directories, find too."""
-    root = study.data.root
-    if root is None or root.startswith("synthetic:"):
+    if study.data.folder is None:
         return study
-    data = study.data.model_copy(update={"root": str(Path(root).expanduser().absolute())})
+    data = study.data.model_copy(update={"root": str(study.data.folder.absolute())})
     return study.model_copy(update={"data": data})
 
 

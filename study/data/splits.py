@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.config import Data, digest
+from study.config import PRESET, Data, digest
 from study.data.clips import Clip, parse_selection
 from study.data.motchallenge import Sequence, read_sequence
 from study.errors import UserError, nearest
-
-_SYNTHETIC = "synthetic:"
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,10 @@ def _resolve_root(data: Data, cache_dir: Path) -> tuple[Path, dict[str, tuple[st
     if data.root is None:
         raise UserError("data.root: not set; expected a folder of MOTChallenge sequences: give it as --data DIR")
     chosen = {"train": data.train, "val": data.val, "test": data.test}
-    if data.root.startswith(_SYNTHETIC):
+    if data.root.startswith(PRESET):
         from study.data.synthetic import PRESETS, ensure_drawn  # here, so that it can also be run by `python -m`
 
-        name = data.root.removeprefix(_SYNTHETIC)
+        name = data.root.removeprefix(PRESET)
         if name not in PRESETS:
             raise UserError(f"data.root: unknown preset in {data.root!r}; {nearest(name, PRESETS)}")
         preset = PRESETS[name]

@@ -27,6 +27,7 @@ from study.execute.holding import Holding
 from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
 from study.execute.verdict import Verdict
+from study.mirror import provide
 
 
 class WarmTrainer(TorchTrainer):
@@ -126,6 +127,7 @@ def _work(config: dict[str, Any]) -> None:
         device = get_device()
         torch.cuda.set_device(device)
     plan, store = ray.get(config["work"])
+    provide(plan.study.data, plan.cache_dir)
     # After the plan: what it needs is imported, and the group is of use from here on.
     from study.execute.attempt import run_attempt
 

@@ -27,6 +27,7 @@ from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, expected_seconds
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
+from study.execute.unseen import refuse_unseen_data
 from study.execute.verdict import Verdict
 from study.housekeeping import HouseKeeper
 from study.plan import Plan
@@ -75,6 +76,7 @@ def run_study(
     try:
         with connected(plan.study.execution.cpus_per_worker) as storage:
             capacity = cluster_capacity(plan.study.execution, wait=wait, tell=lambda line: on_event(Note(line)))
+            refuse_unseen_data(plan.study.data, plan.study.execution)
             for trial_id in plan.restart:  # only now that the study can really start
                 store.discard(trial_id)
             try:
