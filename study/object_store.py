@@ -99,10 +99,15 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def shown(address: str) -> str:
-    """An address without the credentials that may stand in it."""
+    """What an address says of the place, for people."""
+    return without_credentials(address).partition("?")[0]
+
+
+def without_credentials(address: str) -> str:
+    """An address that leads to the same place if the environment brings the credentials; a path as it is."""
     scheme, separator, rest = address.partition("://")
-    place = rest.partition("?")[0]
-    return f"{scheme}{separator}{place.rpartition('@')[2]}"
+    place, mark, query = rest.partition("?")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{mark}{query}" if separator else address
 
 
 def reason(error: Exception) -> str:

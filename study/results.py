@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from study.files import open_folder, write_file
 from study.loading import load, stored_studies, table_folders
+from study.object_store import without_credentials
 from study.parquet import make_table, parse
 from study.provenance import provenance
 from study.rows import cell, cost, differing, flatten, label, labels, trial_row
@@ -137,8 +138,8 @@ class ResultStore:
         checkpoints.remove_empty()
 
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any], root: str | None) -> None:
-        """Keep what was read under a data hash, and from where (`root`), as JSON in `data/`."""
-        kept = {"root": root, **manifest}
+        """Keep what was read under a data hash, and from where (`root`, without credentials), as JSON in `data/`."""
+        kept = {"root": None if root is None else without_credentials(root), **manifest}
         (self.folder / "data").write(f"{data_hash}.json", json.dumps(kept, indent=1).encode())
 
     def write_difference(self, diff_hash: str, difference: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.config import Configuration, Study
 from study.errors import UserError, nearest
+from study.object_store import shown
 from study.results import MODEL, ResultStore
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def find_starts(study: Study, results: ResultStore) -> tuple[Study, Starts | Non
     stores = {store.study: store for store in (results, *results.others())}
     if name == study.name or name not in stores:
         raise UserError(
-            f"train.start_from: no results of a study {name!r} in {results.root_address}, run it first; "
+            f"train.start_from: no results of a study {name!r} in {shown(results.root_address)}, run it first; "
             f"{nearest(name, [other for other in stores if other != study.name])}"
         )
     store = stores[name]
@@ -130,7 +131,7 @@ def refuse_unusable(
             raise UserError(
                 f"train.start_from: the model of {starts.store.study}'s trial with seed {seed} was not kept; set "
                 "execution.keep_checkpoints to 'all' in that study, delete "
-                f"{starts.store.folder.address}/trials/{starts.trials[seed]}.parquet, and that trial runs again"
+                f"{starts.store.folder}/trials/{starts.trials[seed]}.parquet, and that trial runs again"
             )
     if seeds:
         _refuse_misfits(configurations, starts, min(seeds))
