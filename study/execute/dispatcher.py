@@ -16,6 +16,9 @@ from ray.exceptions import RayError
 from study.execute.allowance import Allowance
 from study.execute.verdict import Verdict
 
+_INTERRUPTED: dict[str, Any] = {"epoch": 0, "done": True, "status": "interrupted"}
+"""What Ray Tune sees of a trial that this run will not end."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -98,13 +101,17 @@ class Dispatcher:
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._judged: dict[str, tuple[int, Verdict]] = {}
         self._complete = False
-        self._closed = False
+        self._closed = self._finishing = False
         self._reason = ""
 
     # For the searcher and Ray Tune.
 
     async def submit(self, job: Job, *, first: bool = False) -> bool:
         """Queue a job; a retry comes before the others. Returns whether jobs are still taken."""
+        if self._finishing:
+            self._results[job.trial_id] = [_INTERRUPTED]
+            await self._notify()
+            return False
         if first:
             self._queue.appendleft(job)
         else:
@@ -131,7 +138,7 @@ class Dispatcher:
 
         await self._wait(ready)
         if not ready():
-            return {"status": "interrupted", "done": True}
+            return _INTERRUPTED
         result = results[min(index, len(results) - 1)]
         if result["done"]:
             results[:] = [result]
@@ -230,6 +237,8 @@ class Dispatcher:
             epoch, verdict = self._judged.get(trial_id, (0, Verdict.GO_ON))
             if epoch == result["epoch"] and verdict is not Verdict.GO_ON:
                 return verdict
+        if more and self._finishing:
+            return Verdict.FINISH
         if not more or self._allowance.allows_epoch(result["seconds"], len(self._groups)):
             return Verdict.GO_ON
         self._allowance.short = True
@@ -277,6 +286,14 @@ class Dispatcher:
         """The budget still lasts one worker group for so long: jobs that would take longer are dropped."""
         self._allowance.set(seconds)
         self._drop_late()
+        await self._notify()
+
+    async def finish(self) -> None:
+        """Let every job end after its epoch, and start none."""
+        self._finishing = self._complete = True
+        for job in self._queue:
+            self._results.setdefault(job.trial_id, []).append(_INTERRUPTED)
+        self._queue.clear()
         await self._notify()
 
     async def close(self, reason: str = "the study was interrupted") -> None:

@@ -74,6 +74,8 @@ class Record:
         """End before the last epoch. What can go on from here, the trial itself or its children, keeps a checkpoint."""
         if verdict is Verdict.INTERRUPT:
             return self.end("interrupted", "the budget is spent", keep_last=True)
+        if verdict is Verdict.FINISH:
+            return self.end("interrupted", "the study was interrupted", keep_last=True)
         return self.end("pruned", keep_last=verdict is Verdict.PAUSE or self.epochs == self.trial.until)
 
     def end(

@@ -21,6 +21,7 @@ from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.holding import close_running
+from study.execute.interrupt import FirstInterrupt
 from study.execute.lost import get, lost_part
 from study.execute.machines import cluster_capacity
 from study.execute.purse import Purse
@@ -150,15 +151,18 @@ class _Run:
         """
         broken: str | None = None
         try:
-            self._look_at_budget()
-            for thread in (self.search, *self.slots):
-                thread.start()
-            while self.search.is_alive():
-                self._pass_on(on_event)
+            with FirstInterrupt(lambda: self._finish(on_event)) as interrupt:
                 self._look_at_budget()
-                self._look_at_machines()
-            self._join()
-            self._pass_on(on_event)
+                for thread in (self.search, *self.slots):
+                    thread.start()
+                while self.search.is_alive():
+                    self._pass_on(on_event)
+                    self._look_at_budget()
+                    self._look_at_machines()
+                    interrupt.take_effect()
+                self._join()
+                self._pass_on(on_event)
+                interrupt.raise_it()
         except Exception as error:
             broken = lost_part(error)
             if broken is not None:
@@ -171,6 +175,10 @@ class _Run:
                 self._join()
                 ray.kill(self.dispatcher)
             self.proposer.close()
+
+    def _finish(self, on_event: OnEvent) -> None:
+        ray.get(self.dispatcher.finish.remote())
+        on_event(Note("interrupted: epochs under way are finished and saved; Ctrl-C again stops now"))
 
     def _join(self) -> None:
         """Wait for the threads, but not for ever: a group whose machine never came cannot be called back."""
