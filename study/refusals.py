@@ -5,7 +5,7 @@ fit for the others.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from study.config import Configuration, Study, digest
@@ -26,15 +26,15 @@ def refuse_unfit(study: Study, configurations: Sequence[Configuration], places: 
         places: what to call each in errors.
 
     Raises:
-        UserError: equal seeds or configurations, other data or another start than the study's, a weighting that does
-            not fit the objective, or trackers that vary together with the weighting.
+        UserError: equal seeds or configurations, other data or another start than the study's, a weighting or a tracker
+            that does not fit the objective, or trackers that vary together with the weighting.
     """
     _refuse_equal_seeds(study)
     if study.search is None:
         _refuse_equal(configurations)
     _refuse_other_grounds(study, configurations, places)
     _refuse_misfits(configurations, places)
-    _refuse_other_trackers(study, configurations, places)
+    _refuse_other_trackers(study, configurations, places, _sizes(configurations, places))
 
 
 def _refuse_equal(configurations: Sequence[Configuration]) -> None:
@@ -112,17 +112,16 @@ def refuse_lone_identities(configurations: Sequence[Configuration], places: Sequ
             )
 
 
-def _refuse_other_trackers(study: Study, configurations: Sequence[Configuration], places: Sequence[str]) -> None:
+def _refuse_other_trackers(
+    study: Study, configurations: Sequence[Configuration], places: Sequence[str], sizes: Mapping[str, int]
+) -> None:
     """Refuse a comparison in which a weighting comes with a network of its own.
 
     Networks may vary in a study, if each is trained under the same weightings; in a search, if network and weighting
     are chosen apart from each other.
     """
-    networks = [configuration.network_id for configuration in configurations]
-    first_of = {network: i for i, network in reversed(list(enumerate(networks)))}
-    if len(first_of) == 1:
+    if len(sizes) == 1:
         return
-    sizes = {network: _num_parameters(configurations[i]) for network, i in first_of.items()}
     if isinstance(study.search, Search):
         together = _chosen_together(study.search.space)
         if together is not None and len(set(sizes.values())) > 1:
@@ -132,6 +131,7 @@ def _refuse_other_trackers(study: Study, configurations: Sequence[Configuration]
                 "by a dimension of its own"
             )
         return
+    networks = [configuration.network_id for configuration in configurations]
     weightings: dict[int, set[str]] = {}
     for network, configuration in zip(networks, configurations, strict=True):
         weightings.setdefault(sizes[network], set()).add(digest(configuration.resolved()["weighting"]))
@@ -154,8 +154,20 @@ def _chosen_together(space: Space) -> str | None:
     return None
 
 
+def _sizes(configurations: Sequence[Configuration], places: Sequence[str]) -> dict[str, int]:
+    """Parameters of every network, by its id; building it tells whether tracker and objective fit each other."""
+    sizes: dict[str, int] = {}
+    for place, configuration in zip(places, configurations, strict=True):
+        if (network := configuration.network_id) not in sizes:
+            try:
+                sizes[network] = _num_parameters(configuration)
+            except UserError as error:
+                raise UserError(f"{place}: {error}") from None
+    return sizes
+
+
 def _num_parameters(configuration: Configuration) -> int:
-    from torch.nn.parameter import UninitializedParameter  # here: a plan of one network needs no torch
+    from torch.nn.parameter import UninitializedParameter  # here: the list of studies does without torch
 
     tracker = configuration.tracker.build(configuration.objective, None)
     # A classifier over the training identities has no size without them; tracking does without it.

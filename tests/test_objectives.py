@@ -14,7 +14,7 @@ from study.data import FrameCache, Identities, box_statistics, read_splits
 from study.data.samples import Samples
 from study.errors import UserError
 from study.losses import dmota, identity, triplet
-from study.losses.objectives import FAIRMOT, ON_CENTER, ON_CHAINED
+from study.losses.objectives import CLMOT, FAIRMOT, ON_CENTER, ON_CHAINED
 from study.plan import make_plan
 from study.results import ResultStore
 from study.step import Stepper
@@ -110,10 +110,36 @@ def test_the_study_of_all_objectives_has_a_plan(tmp_path):
     assert {configuration.objective.name for configuration in study.configurations()} == set(OBJECTIVES)
     study = validate(type(study), study.model_dump() | {"data": DATA.model_dump()}, "test")
     plan = make_plan(study, ResultStore(tmp_path, study.name), cache_dir=tmp_path / "cache")
-    assert len(plan.missing) == len(study.points)
+    assert len(plan.missing) == len(study.points) * len(study.seeds)
     names = [plan.label(trial) for trial in plan.missing]
     assert len(set(names)) == len(names)
     assert all("objective=" in name and "task_losses" not in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("tracker", "objective", "message"),
+    [
+        (
+            CENTER.model_copy(update={"embedding_channels": 0}),
+            FAIRMOT,
+            r"points\[0\]: .*'identity' needs 'embedding'; set tracker.embedding_channels above 0$",
+        ),
+        (
+            CENTER.model_copy(update={"embedding_channels": 0}),
+            CLMOT,
+            r"points\[0\]: .*'triplet' needs 'embedding'; set tracker.embedding_channels above 0$",
+        ),
+        (chained.Config(), FAIRMOT, r"points\[0\]: .* needs "),
+    ],
+)
+def test_a_tracker_without_what_an_objective_needs_is_refused_when_the_study_is_planned(
+    tmp_path, tracker, objective, message
+):
+    study = load_study("objectives").model_copy(
+        update={"data": DATA, "tracker": tracker, "objective": objective, "points": ({},)}
+    )
+    with pytest.raises(UserError, match=message):
+        make_plan(study, ResultStore(tmp_path, study.name), cache_dir=tmp_path / "cache")
 
 
 def test_views_and_labels_do_not_mix():
