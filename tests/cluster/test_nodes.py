@@ -98,7 +98,9 @@ def most_at_once(results):
 
 def test_a_lost_node_costs_an_attempt_and_no_row(study, tmp_path):
     undisturbed, results = tmp_path / "undisturbed", tmp_path / "results"
-    assert start(study, undisturbed, "local").wait(300) == 0
+    process = start(study, undisturbed, "local")
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
     with nodes(1, 1) as cluster:
         process = start(study, results, cluster.address)
         wait_until(lambda: len(started(results)) >= 2, process)
