@@ -45,7 +45,8 @@ def named(trials: pd.DataFrame) -> pd.DataFrame:
         )
     first = own.drop_duplicates("configuration_id")
     plain = [flatten(json.loads(text)) for text in first["configuration"]]
-    words = dict(zip(first["configuration_id"], labels(plain, differing(plain)), strict=True))
+    told = [text or "(the only one)" for text in labels(plain, differing(plain))]
+    words = dict(zip(first["configuration_id"], told, strict=True))
     return own.assign(configuration_name=own["configuration_id"].map(words))
 
 
@@ -77,7 +78,7 @@ def against(trials: pd.DataFrame, metrics: Sequence[str], baseline: str | None =
         differences = (mine - theirs)[seeds].replace([FAILED, -FAILED], float("nan")).to_numpy()
         interval = t_interval([] if name == held else differences)
         line = {
-            "configuration": name or "(the only one)",
+            "configuration": name,
             "seeds": int((of[name]["status"] == "completed").sum()),
             "failed": int((of[name]["status"] != "completed").sum()),
             "difference": interval.mean,
@@ -91,7 +92,7 @@ def against(trials: pd.DataFrame, metrics: Sequence[str], baseline: str | None =
             line |= {metric: figures.mean(skipna=False), f"{metric}_sd": figures.std(skipna=False)}
         lines.append(line)
     data = pd.DataFrame(lines)
-    asked = data["configuration"] != (held or "(the only one)")
+    asked = data["configuration"] != held
     data["p_holm"] = float("nan")
     data.loc[asked, "p_holm"] = holm(data.loc[asked, "p"])
     return Table(

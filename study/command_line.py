@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from study.errors import UserError
+from study.errors import ClusterError, Terminated, UserError
 
 RESULTS_VARIABLE = "LOSS_WEIGHTING_RESULTS"
 
@@ -29,18 +29,20 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument("--results", default=default, metavar="DIR", help=told)
 
 
-def exit_code(command: Callable[[], None], interrupted: str) -> int:
+def exit_code(command: Callable[[], int | None], interrupted: str) -> int:
     """Run a command line that changes nothing it has finished, and tell what ended it.
 
     Args:
-        command: what it does; a `UserError` is told on the error stream.
-        interrupted: what to tell after Ctrl-C.
+        command: what it does, and the code it ends with (None: 0); mistakes of the user and the end of Ray are told on
+            the error stream.
+        interrupted: what to tell after Ctrl-C, SIGTERM or the end of Ray.
 
     Returns:
-        0, 1 if nobody reads the output any more, 2 after a mistake of the user, or 130 after Ctrl-C.
+        The command's own code, 1 if Ray broke or nobody reads the output any more, 2 after a mistake of the user, 130
+        or 143 after Ctrl-C or SIGTERM.
     """
     try:
-        command()
+        code = command()
         sys.stdout.flush()
     except BrokenPipeError:
         # `| head` has seen enough. What is still buffered must not fail once more when Python ends.
@@ -49,7 +51,10 @@ def exit_code(command: Callable[[], None], interrupted: str) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except ClusterError as error:
+        print(f"error: {error}; {interrupted}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
         print(f"interrupted: {interrupted}", file=sys.stderr)
-        return 130
-    return 0
+        return 143 if isinstance(interrupt, Terminated) else 130
+    return code or 0

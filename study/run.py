@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
-from study.command_line import CommandParser
+from study.command_line import CommandParser, exit_code
 from study.commands import COMMANDS
 from study.config import Study, read_value, set_keys
-from study.errors import KEPT, ClusterError, Terminated, UserError
+from study.errors import KEPT, UserError
 from study.frozen import validate
 from study.search_config import Search
 from study.space import dimensions
@@ -41,17 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if every trial finished, 1 if some did not, or Ray broke, 2 after a mistake of the user, 130 or 143 after
         Ctrl-C or SIGTERM.
     """
-    try:
-        return _main(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ClusterError as error:
-        print(f"error: {error}; {KEPT}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as interrupt:
-        print(f"interrupted: {KEPT}", file=sys.stderr)
-        return 143 if isinstance(interrupt, Terminated) else 130
+    return exit_code(lambda: _main(arguments), KEPT)
 
 
 def _main(arguments: Sequence[str] | None) -> int:

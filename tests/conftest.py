@@ -1,4 +1,6 @@
 import os
+import shutil
+import tempfile
 
 # One thread a process: tests run small networks, often several processes at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,6 +23,21 @@ RAY = ("end_to_end", "execute")
 """Folders of tests that start Ray."""
 
 SEQUENCES = ("ETH-Bahnhof", "KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus")
+
+
+FREE_BYTES = 2 * 1024**3
+"""What all tests together need of the temporary folder, Ray's files among it."""
+
+
+def pytest_sessionstart() -> None:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        pytest.exit(
+            f"{folder}: the tests need {FREE_BYTES / 1024**3:.0f} GiB, and {free / 1024**3:.1f} GiB are free; "
+            "free some, or set TMPDIR to another disk",
+            returncode=2,
+        )
 
 
 class OneRay(LoadFileScheduling):

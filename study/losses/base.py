@@ -105,3 +105,8 @@ def per_image(losses: Tensor, positives: Tensor) -> Tensor:
         positives: bool [B, ...].
     """
     return losses.flatten(1).sum(1) / positives.flatten(1).sum(1).clamp(min=1)
+
+
+def masked_mean(values: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
+    """Mean along a dimension over the places where a mask of the same shape is true; 0 (attached) where none is."""
+    return values.where(mask, 0).sum(dim) / mask.sum(dim).clamp(min=1)

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare, mean_of_anchors
+from study.losses.base import masked_mean
+from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare
 
 
 class Config(EmbeddingConfig):
@@ -37,7 +38,6 @@ class Contrastive(EmbeddingLoss):
         distances = found.distances()
         pulls, pushes = distances**2 / 2, F.relu(self.margin - distances) ** 2 / 2
         means = [
-            losses.where(pairs, 0).sum(dim=2) / pairs.sum(dim=2).clamp(min=1)
-            for losses, pairs in ((pulls, found.positive), (pushes, found.negative))
+            masked_mean(losses, pairs, dim=2) for losses, pairs in ((pulls, found.positive), (pushes, found.negative))
         ]
-        return mean_of_anchors(means[0] + means[1], found.anchors)
+        return masked_mean(means[0] + means[1], found.anchors)

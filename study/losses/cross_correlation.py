@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor, nn
 
 from study.config import TaskLossConfig
-from study.losses.base import TaskLoss
+from study.losses.base import TaskLoss, masked_mean
 
 
 class Config(TaskLossConfig):
@@ -55,9 +55,9 @@ class CrossCorrelation(TaskLoss):
         """Loss of every image, shape [B]; 0 for an image without an object in both frames."""
         responses, right, known = self._responses(predictions, targets)
         losses = F.binary_cross_entropy_with_logits(responses, right.to(responses.dtype), reduction="none")
-        sides = [losses.where(side, 0).sum(-1) / side.sum(-1).clamp(min=1) for side in (right, ~right)]
+        sides = [masked_mean(losses, side, dim=-1) for side in (right, ~right)]
         each = (sides[0] + sides[1]) / 2
-        return each.where(known, 0).sum(1) / known.sum(1).clamp(min=1)
+        return masked_mean(each, known)
 
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from study.losses.base import masked_mean
 from study.losses.own_tracks import OwnTracksConfig, OwnTracksLoss
 
 
@@ -27,7 +28,7 @@ class DifferentiableMotp(OwnTracksLoss):
     def forward(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss of every image, shape [B]; 0 for an image without matches."""
         distance, matched = self._matches(predictions, targets)
-        return distance.where(matched, 0).sum(1) / matched.sum(1).clamp(min=1)
+        return masked_mean(distance, matched)
 
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

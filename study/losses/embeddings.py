@@ -77,11 +77,6 @@ def compare(predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) ->
     return Comparisons(embeddings.reshape(batch, -1, channels), positive, negative, anchors)
 
 
-def mean_of_anchors(losses: Tensor, anchors: Tensor) -> Tensor:
-    """Mean over the anchors of each image, shape [B]; 0 (attached) for an image without any."""
-    return losses.where(anchors, 0).sum(dim=1) / anchors.sum(dim=1).clamp(min=1)
-
-
 @torch.no_grad()
 def retrieval(predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """How many anchors have one of their own object nearest, and how many there are: [1] and [1]."""

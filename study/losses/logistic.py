@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from study.config import TaskLossConfig
-from study.losses.base import TaskLoss
+from study.losses.base import TaskLoss, masked_mean
 from study.losses.classification import right_side
 
 
@@ -45,7 +45,7 @@ class Logistic(TaskLoss):
             predictions["cls"], wanted.clamp(min=0).to(predictions["cls"].dtype), reduction="none"
         )
         sides = [wanted == 1, wanted == 0] if self.balance else [wanted >= 0]
-        means = [losses.where(side, 0).sum(dim=1) / side.sum(dim=1).clamp(min=1) for side in sides]
+        means = [masked_mean(losses, side) for side in sides]
         return torch.stack(means).mean(dim=0)
 
     @torch.no_grad()

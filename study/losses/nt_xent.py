@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare, mean_of_anchors
+from study.losses.base import masked_mean
+from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare
 
 
 class Config(EmbeddingConfig):
@@ -40,6 +41,4 @@ class NTXent(EmbeddingLoss):
         alone = ~found.negative.any(dim=2, keepdim=True)
         others = logits.masked_fill(~found.negative & ~alone, -torch.inf).logsumexp(dim=2, keepdim=True)
         each = F.softplus(others - logits)
-        positives = found.positive.sum(dim=2).clamp(min=1)
-        losses = each.where(found.positive, 0).sum(dim=2) / positives
-        return mean_of_anchors(losses, found.anchors)
+        return masked_mean(masked_mean(each, found.positive, dim=2), found.anchors)

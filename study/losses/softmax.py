@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from study.config import TaskLossConfig
-from study.losses.base import TaskLoss
+from study.losses.base import TaskLoss, masked_mean
 from study.losses.classification import right_side
 
 
@@ -52,15 +52,13 @@ class SoftmaxCrossEntropy(TaskLoss):
         losses = F.cross_entropy(classes, wanted.clamp(min=0), reduction="none")
         objects, empty = wanted == 1, wanted == 0
         if self.mining == "all":
-            found, nothing = (
-                losses.where(side, 0).sum(dim=1) / side.sum(dim=1).clamp(min=1) for side in (objects, empty)
-            )
+            found, nothing = masked_mean(losses, objects), masked_mean(losses, empty)
             present = objects.any(dim=1)
             return (present * found + self.background * nothing) / (present + self.background)
         quota = (self.background * objects.sum(dim=1, keepdim=True).clamp(min=1)).round()
         hardest = losses.detach().masked_fill(~empty, -1).argsort(dim=1, descending=True).argsort(dim=1)
         taken = objects | (empty & (hardest < quota))
-        return losses.where(taken, 0).sum(dim=1) / taken.sum(dim=1).clamp(min=1)
+        return masked_mean(losses, taken)
 
     @torch.no_grad()
     def performance(self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare, mean_of_anchors
+from study.losses.base import masked_mean
+from study.losses.embeddings import EmbeddingConfig, EmbeddingLoss, compare
 
 
 class Config(EmbeddingConfig):
@@ -42,7 +43,7 @@ class Triplet(EmbeddingLoss):
         if self.mining == "hard":
             farthest = distances.where(found.positive, 0).amax(dim=2)
             nearest = distances.masked_fill(~found.negative, 4).amin(dim=2)
-            return mean_of_anchors(F.relu(farthest - nearest + self.margin), found.anchors)
+            return masked_mean(F.relu(farthest - nearest + self.margin), found.anchors)
         frames, count = predictions["embedding"].shape[1:3]
         each = torch.zeros_like(distances[:, :, 0])
         for apart in range(1, frames):  # of each embedding, the same object so many frames on
@@ -50,4 +51,4 @@ class Triplet(EmbeddingLoss):
             far = distances.roll(-apart * count, dims=2).diagonal(dim1=1, dim2=2)
             losses = F.relu(far[..., None] - distances + self.margin)
             each = each + losses.where(found.negative & positive[..., None], 0).sum(dim=2)
-        return mean_of_anchors(each, found.anchors)
+        return masked_mean(each, found.anchors)
