@@ -5,6 +5,9 @@ import tempfile
 # One thread a process: tests run small networks, often several processes at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Studies here start Ray themselves, whatever cluster this machine takes part in.
+os.environ["RAY_ADDRESS"] = "local"
+
 # The runner tells its processes how wide its terminal is; what they print goes to none.
 os.environ.pop("COLUMNS", None)
 
