@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,19 @@ def model_bytes(configuration: Configuration, state: Mapping[str, Any]) -> bytes
     resolved = json.dumps(configuration.resolved())
     torch.save({"format": _FORMAT, "configuration": resolved, "tracker": dict(state)}, buffer)
     return buffer.getvalue()
+
+
+def load_state(data: bytes) -> Any:
+    """What `torch.save` wrote, on the CPU: tensors, numbers, strings and containers; code in it is refused, never run.
+
+    Raises:
+        ValueError: a part of it is not what was written; torch itself does not look at the checksums that it stores.
+        Exception: of many types, if it is nothing of `torch.save`'s.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} is damaged: its checksum is another")
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def load_model(path: Path) -> tuple[Configuration, Tracker]:
@@ -58,9 +72,9 @@ def read_model(data: bytes, where: str) -> tuple[Configuration, Mapping[str, Ten
         UserError: not a trained tracker.
     """
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        content = load_state(data)
     except Exception as error:
-        # torch.load raises many types for foreign and damaged files; all of them mean the same to the user.
+        # It raises many types for foreign and damaged files; all of them mean the same to the user.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{where}: not a checkpoint of a trained tracker ({reason})") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:

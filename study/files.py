@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -149,6 +150,20 @@ class Folder:
         except (OSError, pa.ArrowException) as error:
             raise _unwritable(str(self / name), error) from None
 
+    def copy(self, name: str, to: str) -> None:
+        """Put a file also in place of another one in this folder; nothing happens if there is none of the first name.
+
+        Raises:
+            UserError: as of `write`.
+        """
+        try:
+            if self.is_local:
+                _link(Path(self.path), name, to)
+            else:
+                patiently(lambda: self._copy(f"{self.path}/{name}", f"{self.path}/{to}"))
+        except (OSError, pa.ArrowException) as error:
+            raise _unwritable(str(self / to), error) from None
+
     def delete(self, name: str) -> None:
         """Remove a file, and what a killed writer left of it; nothing happens if there is none.
 
@@ -168,6 +183,10 @@ class Folder:
     def _remove(self, path: str) -> None:
         if self.filesystem.get_file_info(path).type == fs.FileType.File:
             self.filesystem.delete_file(path)
+
+    def _copy(self, path: str, to: str) -> None:
+        if self.filesystem.get_file_info(path).type == fs.FileType.File:
+            self.filesystem.copy_file(path, to)
 
     def _ask(self, call: Callable[[], T]) -> T:
         return call() if self.is_local else patiently(call)
@@ -225,6 +244,20 @@ def _replace(folder: Path, name: str, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _link(folder: Path, name: str, to: str) -> None:
+    if not (folder / name).exists():
+        return
+    temporary = folder / f".{to}.{uuid.uuid4().hex}.tmp"
+    try:
+        try:
+            os.link(folder / name, temporary)  # files are replaced as a whole and never changed
+        except OSError:  # some shared folders have no links
+            shutil.copyfile(folder / name, temporary)
+        temporary.replace(folder / to)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _unwritable(path: str, error: Exception) -> UserError:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from study.results import LAST, MODEL, ResultStore
+from study.results import LAST, MODEL, PREVIOUS, ResultStore
 from study.schema import DONE
 from study.starts import address, started_from
 
 ABANDONED_SECONDS = 3600.0
 """A file that is being written is renamed within seconds; one older than this was left by a killed writer."""
+
+_CHECKPOINTS = tuple(f"{name}.pt" for name in (LAST, PREVIOUS, MODEL))
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,9 @@ def survey(store: ResultStore) -> tuple[list[Finding], list[Finding]]:
             return False, "no trial has this name"
         if row is None or row["status"] not in DONE:
             return True, f"its trial is not finished ({row['status'] if row else 'no row yet'})"
-        if name == LAST and row["status"] == "pruned":
+        if name in (LAST, PREVIOUS) and row["status"] == "pruned":
             return True, "its trial is paused, or others start from it"
-        if name == LAST:
+        if name in (LAST, PREVIOUS):
             return False, f"its trial is finished ({row['status']})"
         return trial_id in models, models.get(trial_id, "neither best nor on a Pareto front")
 
@@ -153,7 +155,7 @@ def survey(store: ResultStore) -> tuple[list[Finding], list[Finding]]:
         if name.startswith(".") and name.endswith(".tmp"):
             if time.time() - file.modified > ABANDONED_SECONDS:
                 superfluous.append(Finding(file.path, file.size, "left by a killed writer"))
-        elif len(folders) == 2 and folders[0] == "checkpoints" and name in (f"{LAST}.pt", f"{MODEL}.pt"):
+        elif len(folders) == 2 and folders[0] == "checkpoints" and name in _CHECKPOINTS:
             keep, reason = judge(folders[1], name.removesuffix(".pt"))
             (kept if keep else superfluous).append(Finding(file.path, file.size, reason))
     return superfluous, kept

@@ -29,6 +29,7 @@ from study.schema import ROW_KEYS, SCHEMAS, TABLES, Table, comparable, setting_c
 __all__ = [
     "LAST",
     "MODEL",
+    "PREVIOUS",
     "ResultStore",
     "cell",
     "comparable",
@@ -47,6 +48,9 @@ __all__ = [
 
 LAST = "last"
 """Checkpoint from which an unfinished trial goes on."""
+
+PREVIOUS = "previous"
+"""The checkpoint before LAST, kept beside it in case LAST is damaged."""
 
 MODEL = "model"
 """Checkpoint of a completed trial, for `study.track`."""
@@ -120,8 +124,11 @@ class ResultStore:
         return 1 + max((int(number) for name, _, number in numbers if name == trial_id), default=0)
 
     def write_checkpoint(self, trial_id: str, name: str, data: bytes) -> None:
-        """Keep a state of a trial, in place of the one of the same name."""
-        (self.folder / "checkpoints" / trial_id).write(f"{name}.pt", data)
+        """Keep a state of a trial, in place of the one of the same name; what LAST was before becomes PREVIOUS."""
+        folder = self.folder / "checkpoints" / trial_id
+        if name == LAST:
+            folder.copy(f"{LAST}.pt", f"{PREVIOUS}.pt")
+        folder.write(f"{name}.pt", data)
 
     def read_checkpoint(self, trial_id: str, name: str) -> bytes | None:
         """A state of a trial, or None."""
@@ -132,9 +139,10 @@ class ResultStore:
         return f"{name}.pt" in (self.folder / "checkpoints" / trial_id).names(".pt")
 
     def delete_checkpoint(self, trial_id: str, name: str) -> None:
-        """Remove a state of a trial, if there is one, and the folder of the trial's last one."""
+        """Remove a state of a trial, if there is one (PREVIOUS with LAST), and the folder if it is empty then."""
         checkpoints = self.folder / "checkpoints" / trial_id
-        checkpoints.delete(f"{name}.pt")
+        for one in (LAST, PREVIOUS) if name == LAST else (name,):
+            checkpoints.delete(f"{one}.pt")
         checkpoints.remove_empty()
 
     def write_manifest(self, data_hash: str, manifest: Mapping[str, Any], root: str | None) -> None:

@@ -58,7 +58,7 @@ def test_cost_is_told_in_device_seconds_hours_money_time_and_disk(planned):
         "cost 0.22 at 2.5 per device-hour"
     )
     assert rest.startswith("predicted time and disk: 3m28s with 2 at a time, ")
-    assert rest.endswith(" kB and 24.0 kB more while trials run")
+    assert rest.endswith(" kB and 48.0 kB more while trials run")
     assert basis.startswith("prediction rests on a completed trial with the same kind of weighting and tracker")
     assert trial_cells(made.predictions, made.missing[0].trial_id)[0] == "100"
     assert "cost" not in plan_lines(plan().predictions)[0].removeprefix("predicted cost")

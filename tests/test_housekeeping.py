@@ -9,7 +9,7 @@ from s3_server import serve
 
 from study.errors import UserError
 from study.housekeeping import HouseKeeper, KeptModels, remove, survey
-from study.results import LAST, MODEL, ResultStore
+from study.results import LAST, MODEL, PREVIOUS, ResultStore
 from study.run import main
 
 
@@ -111,17 +111,18 @@ def fill(store):
         place(store, name(number), MODEL, LAST)
     for number, status in enumerate(("interrupted", "failed", "oom", "timeout", "pruned", "diverged"), 2):
         store.write_trial(row(number, None, status=status))
-        place(store, name(number), LAST)
+        place(store, name(number), LAST, PREVIOUS)
     store.write_ledger(make_entry(None, entry_id=f"{name(8)}-1", trial_id=name(8), status="lost"))
     place(store, name(8), LAST, MODEL)  # of no row yet
     store.write_trial(row(9, 0.1))
     store.write_ledger(make_entry(None, entry_id=f"{name(9)}-2", trial_id=name(9), status="running"))
     place(store, name(9), LAST, MODEL)
-    place(store, name(10), LAST, MODEL)  # of no trial
+    place(store, name(10), LAST, MODEL, PREVIOUS)  # of no trial
     place(store, name(0), "notes")
     return [
         *(f"{name(0)}/last.pt", f"{name(1)}/last.pt", f"{name(1)}/model.pt"),
-        *(f"{name(7)}/last.pt", f"{name(10)}/last.pt", f"{name(10)}/model.pt"),
+        *(f"{name(7)}/last.pt", f"{name(7)}/previous.pt"),
+        *(f"{name(10)}/last.pt", f"{name(10)}/model.pt", f"{name(10)}/previous.pt"),
     ]
 
 
@@ -136,7 +137,7 @@ def test_what_an_unfinished_trial_needs_is_kept_and_other_leftovers_are_found(st
     assert reasons[f"{name(9)}/model.pt"] == "its trial is running"
     assert reasons[f"{name(10)}/last.pt"] == "no trial has this name"
     assert reasons[f"{name(1)}/model.pt"] == "neither best nor on a Pareto front"
-    assert reasons[f"{name(6)}/last.pt"] == "its trial is paused, or others start from it"
+    assert reasons[f"{name(6)}/previous.pt"] == "its trial is paused, or others start from it"
     assert reasons[f"{name(7)}/last.pt"] == "its trial is finished (diverged)"
     assert len(reasons) == len(left(store)) - 1  # what is no checkpoint of ours is nobody's business
 
@@ -185,18 +186,18 @@ def test_gc_says_what_it_would_delete_and_then_deletes_just_that(store, capsys):
     lines = [line for line in told if line.startswith("would delete")]
     assert lines[2] == f"would delete  checkpoints/{name(1)}/model.pt  100 bytes  neither best nor on a Pareto front"
     assert told[0].startswith(f"keep          checkpoints/{name(0)}/model.pt  100 bytes  best val MOTA of hwf, Pareto")
-    assert told[-1] == "example: 6 files of 600 bytes would be deleted, 10 files of 1,000 bytes kept"
+    assert told[-1] == "example: 8 files of 800 bytes would be deleted, 15 files of 1,500 bytes kept"
     assert left(store) == before
 
     assert gc(store) == 0
     assert capsys.readouterr().out.splitlines() == [
         *(line.replace("would delete", "deleted     ") for line in told[:-1]),
-        "example: 6 files of 600 bytes deleted, 10 files of 1,000 bytes kept",
+        "example: 8 files of 800 bytes deleted, 15 files of 1,500 bytes kept",
     ]
     assert left(store) == [path for path in before if path not in expected]
     assert {file.path: file for file in store.folder.files() if file.path.endswith(".parquet")} == rows
     assert gc(store) == 0
-    assert "0 files of 0 bytes deleted, 10 files of 1,000 bytes kept" in capsys.readouterr().out
+    assert "0 files of 0 bytes deleted, 15 files of 1,500 bytes kept" in capsys.readouterr().out
 
 
 def test_a_study_without_results_is_told_with_the_nearest_that_has_some(store, capsys, tmp_path):
@@ -225,8 +226,8 @@ def test_gc_works_on_an_object_store(capsys):
         store = ResultStore(root, "example")
         expected = fill(store)
         assert main(["gc", "example", "--results", root]) == 0
-        assert "example: 6 files of 600 bytes deleted, 10 files of 1,000 bytes kept" in capsys.readouterr().out
+        assert "example: 8 files of 800 bytes deleted, 15 files of 1,500 bytes kept" in capsys.readouterr().out
         assert not set(expected) & set(left(store))
-        assert len(left(store)) == 11
+        assert len(left(store)) == 16
         assert main(["gc", "other", "--results", root]) == 2
         assert "secret" not in capsys.readouterr().err

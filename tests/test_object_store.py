@@ -1,5 +1,6 @@
 """Results in an object store that goes away, is slow, or refuses."""
 
+import os
 import threading
 import time
 
@@ -108,3 +109,20 @@ def test_a_small_file_is_one_request(server):
     server.requests.clear()
     folder.write("one", b"1" * 100_000)
     assert server.requests == {"PUT": 1}
+
+
+def test_a_copy_takes_the_place_of_what_was_there_before(server, tmp_path, monkeypatch):
+    def without_links(*_):
+        raise OSError(95, "Operation not supported")
+
+    for place, links in ((server.uri, True), (tmp_path, True), (tmp_path, False)):
+        if not links:
+            monkeypatch.setattr(os, "link", without_links)
+        folder = open_folder(place) / "some"
+        for content in (b"1", b"2"):
+            folder.write("one", content)
+            folder.copy("one", "two")
+        folder.write("one", b"3")
+        folder.copy("none", "two")
+        assert [folder.read(name) for name in ("one", "two")] == [b"3", b"2"]
+        assert [file.path for file in folder.files()] == ["one", "two"]

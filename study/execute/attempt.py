@@ -1,6 +1,5 @@
 """One execution of a trial, with everything that it leaves in the results; runs without ray."""
 
-import io
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from study.checkpoint import load_state
 from study.device import device_name
 from study.errors import DivergedError, UserError
 from study.events import OnEvent, Trial, TrialEnded, TrialPaused, TrialStarted
@@ -19,7 +19,7 @@ from study.execute.holding import Holding
 from study.execute.record import Record
 from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.results import LAST, ResultStore
+from study.results import LAST, PREVIOUS, ResultStore
 from study.schema import Status
 from study.train import EpochResult, TrialResult, train_trial
 
@@ -165,16 +165,18 @@ def _last_checkpoint(store: ResultStore, trial: Trial) -> dict[str, Any] | None:
 
 
 def _read_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:
-    data = store.read_checkpoint(trial_id, LAST)
-    if data is None:
-        return None
-    try:
-        checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
-    except Exception as error:
-        # torch.load raises many types for damaged files; whichever it is, the trial starts again from nothing.
-        _log.warning("checkpoint %s of %s cannot be read (%s); starts from nothing", LAST, trial_id, error)
-        return None
+    """Epoch and state of the last checkpoint, or of the one before if that is damaged."""
+    for name, otherwise in ((LAST, "goes on from the one before"), (PREVIOUS, "starts from nothing")):
+        data = store.read_checkpoint(trial_id, name)
+        if data is None:
+            return None
+        try:
+            checkpoint = load_state(data)
+            return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
+        except Exception as error:
+            # Damaged files raise many types.
+            _log.warning("checkpoint %s of %s cannot be read (%s); %s", name, trial_id, error, otherwise)
+    return None
 
 
 def _agree(decision: Verdict, device: torch.device, world: int) -> Verdict:

@@ -31,7 +31,7 @@ class TrialPrediction:
         left_device_seconds: still to spend: an interrupted trial goes on from its checkpoint.
         left_wall_seconds: the same without counting devices.
         kept_bytes: rows and trained network.
-        running_bytes: the checkpoint of the unfinished trial.
+        running_bytes: the last two checkpoints of the unfinished trial.
         basis: what that rests on.
     """
 
@@ -88,7 +88,7 @@ class Predictor:
             left_device_seconds=costs.device_seconds(work, epochs_done),
             left_wall_seconds=costs.wall_seconds(work, epochs_done),
             kept_bytes=costs.model_bytes + rows_bytes(work),
-            running_bytes=costs.state_bytes,
+            running_bytes=2 * costs.state_bytes,
             basis=costs.basis,
         )
 

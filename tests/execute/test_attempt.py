@@ -18,7 +18,7 @@ from study.execute.attempt import run_attempt
 from study.execute.holding import Holding
 from study.execute.verdict import Verdict
 from study.repository import Code
-from study.results import LAST, MODEL, cost
+from study.results import LAST, MODEL, PREVIOUS, cost
 from study.search_config import Population
 from study.space import Simplex
 from study.weighting import hwf
@@ -130,18 +130,33 @@ def test_rows_written_after_the_last_checkpoint_are_written_again(whole, tmp_pat
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
 
 
-def test_a_corrupt_checkpoint_means_to_start_again(whole, tmp_path, cache_dir):
+def cut(data):
+    return data[: len(data) // 2]
+
+
+def flip_a_bit(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "damaged", "epochs"),
+    [(cut, (LAST,), [2, 3]), (flip_a_bit, (LAST,), [2, 3]), (flip_a_bit, (LAST, PREVIOUS), [1, 2, 3])],
+)
+def test_instead_of_a_damaged_checkpoint_the_one_before_serves(damage, damaged, epochs, whole, tmp_path, cache_dir):
     _, undisturbed, _, _ = whole
     trial, plan, store = faulty(tmp_path, cache_dir, "raise", 9)
     with pytest.raises(RuntimeError):
         attempt(trial, plan, store)
-    data = store.read_checkpoint(trial.trial_id, LAST)
-    store.write_checkpoint(trial.trial_id, LAST, data[: len(data) // 2])
+    for name in damaged:
+        path = tmp_path / "results" / "tiny" / "checkpoints" / trial.trial_id / f"{name}.pt"
+        path.write_bytes(damage(path.read_bytes()))
     events = []
     attempt(trial, plan, store, 2, report=events.append)
-    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == [1, 2, 3]
-    assert "cannot be read" in store.log_path(trial.trial_id).read_text()
+    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == epochs
+    assert store.log_path(trial.trial_id).read_text().count("cannot be read") == len(damaged)
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
+    assert not store.has_checkpoint(trial.trial_id, PREVIOUS)
 
 
 def test_divergence_ends_the_trial_with_the_step(tmp_path, cache_dir):

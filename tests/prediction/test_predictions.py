@@ -57,7 +57,7 @@ def test_a_study_costs_its_trials_and_its_worker_groups(planned):
     assert predictions.wall_seconds == pytest.approx(6 + 2 * 100)
     one = predictions.trials[plan.missing[0].trial_id]
     assert predictions.kept_bytes == pytest.approx(4 * one.kept_bytes)
-    assert predictions.running_bytes == 2 * 12_000
+    assert predictions.running_bytes == 4 * 12_000
     assert dict(predictions.basis) == {one.basis: 4}
     assert pickle.loads(pickle.dumps(predictions)) == predictions
 
