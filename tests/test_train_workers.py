@@ -13,7 +13,7 @@ from study.config import Configuration, Data, Train
 from study.data import read_splits
 from study.losses.objectives import CLS_REG_REID, DEEPMOT
 from study.tracker import center, chained
-from study.train import EpochResult, train_trial
+from study.train import EpochResult, LiveTrial, train_trial
 from study.weighting import dtp, hwf
 
 # 47 training frames in batches of 3: every batch is uneven, and one worker has nothing in the last one.
@@ -103,22 +103,43 @@ def test_a_pair_that_is_lent_counts_once(tmp_path):
             assert three["loss"] == pytest.approx(one["loss"], rel=1e-4)
 
 
-def test_two_workers_equal_one(tmp_path):
-    *alone, parameters = train(tmp_path / "cache")
-    multiprocessing.spawn(worker, args=(2, tmp_path, train), nprocs=2)
-    (*first, first_parameters), (*second, second_parameters) = (
-        torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2)
-    )
-    assert first == second
-    assert all(torch.equal(first_parameters[name], second_parameters[name]) for name in first_parameters)
+def score(cache_dir: Path) -> tuple:
+    torch.set_num_threads(1)
+    splits = read_splits(CONFIGURATION.data, cache_dir)
+    trial = LiveTrial(CONFIGURATION, 0, splits, cache_dir, torch.device("cpu"))
+    return trial.score("train"), trial.score("val")
 
-    steps, two_steps = alone[0], first[0]
-    assert len(steps) == len(two_steps) > 30
-    for one, two in zip(steps, two_steps, strict=True):
-        assert (one["step"], one["task"], one["loss_weight"]) == (two["step"], two["task"], two["loss_weight"])
+
+def test_figures_of_divided_sequences_are_those_of_the_whole_to_the_last_bit(tmp_path):
+    alone = score(tmp_path / "cache")
+    assert [len(rows) for _, _, rows in alone] == [2, 1]  # of three workers one or two have no sequence
+    multiprocessing.spawn(worker, args=(3, tmp_path, score), nprocs=3)
+    for rank in range(3):
+        assert repr(torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)) == repr(alone)  # NaN is not NaN
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_several_workers_equal_one(world, tmp_path):
+    *alone, parameters = train(tmp_path / "cache")
+    multiprocessing.spawn(worker, args=(world, tmp_path, train), nprocs=world)
+    (*first, first_parameters), *others = (
+        torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(world)
+    )
+    for *other, other_parameters in others:
+        assert first == other
+        assert all(torch.equal(first_parameters[name], other_parameters[name]) for name in first_parameters)
+
+    steps, their_steps = alone[0], first[0]
+    assert len(steps) == len(their_steps) > 30
+    for one, several in zip(steps, their_steps, strict=True):
+        assert (one["step"], one["task"], one["loss_weight"]) == (
+            several["step"],
+            several["task"],
+            several["loss_weight"],
+        )
         # Rounding grows with every step: the first ones are equal to float32, the last ones close.
         tolerance = 1e-5 if one["step"] < 3 else 5e-2
         for name in ("loss", "weighted_total", "gradient_norm"):
-            assert two[name] == pytest.approx(one[name], rel=tolerance, abs=1e-6)
+            assert several[name] == pytest.approx(one[name], rel=tolerance, abs=1e-6)
     for name, value in parameters.items():
         torch.testing.assert_close(first_parameters[name], value, atol=2e-2, rtol=2e-2)

@@ -129,12 +129,13 @@ class Slot:
         trial: Trial = pickle.loads(job.trial)
         again = fault.kind not in ("oom", "interrupted") and job.retry < self.execution.max_retries
         if again:
-            text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
-            self._tell(Note(text), trial)
             seconds = expected_seconds(self.plan, self.store, trial)
             retry = replace(job, attempt=job.attempt + 1, retry=job.retry + 1, seconds=seconds)
-            ray.get(self.dispatcher.submit.remote(retry, first=True))
-            return
+            if ray.get(self.dispatcher.submit.remote(retry, first=True)):
+                text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
+                self._tell(Note(text), trial)
+                return
+            fault = Fault("interrupted", fault.error)
         status: Status = "interrupted" if fault.kind == "interrupted" else _FINAL.get(fault.kind, "failed")
         devices = self.capacity.devices
         row = write_outcome(trial, self.plan, self.store, status, devices=devices, error=fault.error)

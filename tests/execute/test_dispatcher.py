@@ -347,8 +347,28 @@ def test_closing_lets_everybody_go(epochs):
         assert await is_waiting(waiting[0])
         assert await is_waiting(waiting[1])
         await dispatcher.close()
-        assert await asyncio.gather(*waiting) == [None, {"status": "interrupted", "done": True}]
+        assert await asyncio.gather(*waiting) == [None, {"epoch": 0, "status": "interrupted", "done": True}]
         assert not await dispatcher.start_group("c")
         assert await dispatcher.end_group("a") is not None
+
+    run(scenario())
+
+
+def test_finishing_ends_trials_after_their_epoch_and_starts_none():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a", "b")
+        await submit(dispatcher, x=None, waiting=None)
+        await dispatcher.next_job("a", 0)
+        await dispatcher.finish()
+        assert await dispatcher.next_job("b", 0) is None
+        assert not await dispatcher.start_group("c")
+        assert (await dispatcher.result("waiting", 0))["status"] == "interrupted"
+        assert not await dispatcher.submit(job("late"))
+        assert (await dispatcher.result("late", 0))["status"] == "interrupted"
+        assert await dispatcher.report(b"", "x", epoch(1)) is Verdict.FINISH
+        assert await dispatcher.report(b"", "x", epoch(2), more=False) is Verdict.GO_ON
+        await dispatcher.report(b"", "x", {**epoch(2), "done": True})
+        assert await dispatcher.next_job("a", 1) is None
 
     run(scenario())

@@ -103,17 +103,20 @@ def test_faults_of_all_kinds_end_in_rows_and_spare_the_other_trials(tmp_path, ca
     assert [trial.index for trial in plan.missing] == [2]
 
 
-def test_two_workers_do_what_one_does(tmp_path, cache_dir):
-    study = tiny_study(epochs=2, precision="float32", execution=Execution(workers=2, max_retries=0))
+def test_two_workers_do_what_one_does_though_one_of_them_dies(tmp_path, cache_dir):
+    weighting = {"kind": "user_parts.faulty", "action": "kill", "at_step": 6, "once": str(tmp_path / "killed")}
+    study = tiny_study(epochs=2, weighting=weighting, precision="float32", execution=Execution(workers=2))
     plan, store = open_study(study, tmp_path / "two", cache_dir)
     run_study(plan, store, lambda _: None)
     _, alone = open_study(study, tmp_path / "one", cache_dir)
     trial = plan.trials[0]
     run_attempt(trial, plan, alone, attempt=1, device=torch.device("cpu"))
     (row,) = store.trials()
-    assert (row["status"], row["workers"], row["devices_per_worker"]) == ("completed", 2, 1.0)
-    (entry,) = store.ledger(trial.trial_id)
-    assert row["device_seconds"] == pytest.approx(2 * entry["held_seconds"])
+    assert (row["status"], row["workers"], row["devices_per_worker"], row["attempts"]) == ("completed", 2, 1.0, 2)
+    entries = store.ledger(trial.trial_id)
+    assert [entry["status"] for entry in entries] == ["lost", "completed"]
+    assert all(entry["held_seconds"] > 0 for entry in entries)
+    assert row["device_seconds"] == pytest.approx(2 * sum(entry["held_seconds"] for entry in entries))
     mine, theirs = rows(store, trial.trial_id)["steps"], rows(alone, trial.trial_id)["steps"]
     assert mine["step"].equals(theirs["step"])
     first = mine["step"] < 2
