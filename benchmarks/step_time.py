@@ -202,7 +202,7 @@ class Batches:
         pairs = Samples(clips, cache, data, seed=0)
         size = TRAIN.batch_size
         self.statistics = box_statistics(clips, data.image_size, data.min_visibility)
-        self.batches = [pairs.training_batch(1, range(i * size, (i + 1) * size), device) for i in range(count)]
+        self.batches = [pairs.training_batch(1, range(i * size, (i + 1) * size)).on(device) for i in range(count)]
 
     def tracker(self, setting: Setting, device: torch.device) -> Tracker:
         """As trials make it."""

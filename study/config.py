@@ -171,6 +171,8 @@ class Train(Frozen):
     final_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
     clip_grad_norm: PositiveFloat | None = 1.0
     precision: Precision = "auto"  # auto: bfloat16 where it is native, see study.precision
+    compile: Literal["inductor", "cudagraphs", "aot_eager"] | None = None
+    """Backend of `torch.compile` for what has one shape in all batches; inductor takes minutes at the start."""
     log_every: PositiveInt = 5  # steps between rows of the `steps` table
     validate_every: PositiveInt = 1  # epochs; the last one is always validated
     start_from: StartFrom | None = None
@@ -205,12 +207,14 @@ class Configuration(Frozen):
     def resolved(self) -> dict[str, Any]:
         """Plain values of every setting, defaults included; `data.root` is left out (it is a place, not a setting).
 
-        So is an unset `train.start_from`: trials from before it was a setting keep their names.
+        So are `train.start_from` and `train.compile` where they are not set: trials from before they were settings keep
+        their names.
         """
         plain = self.model_dump(mode="json")
         del plain["data"]["root"]
-        if plain["train"]["start_from"] is None:
-            del plain["train"]["start_from"]
+        for name in ("start_from", "compile"):
+            if not plain["train"][name]:
+                del plain["train"][name]
         return plain
 
     @property

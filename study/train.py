@@ -17,7 +17,8 @@ from study.batch import FrameBatch
 from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
 from study.config import Configuration
 from study.data import FrameCache, Identities, Splits, box_statistics
-from study.data.samples import Samples
+from study.data.prefetch import one_ahead
+from study.data.samples import HostBatch, Samples
 from study.errors import UserError
 from study.memory import PeakMemory
 from study.optimization import learning_rate
@@ -177,6 +178,8 @@ class LiveTrial:
         self.weighting: Weighting = configuration.weighting.build(self.tasks).to(device)
         if device.type == "cuda":
             self.tracker = self.tracker.to(memory_format=torch.channels_last)
+        for part in self.tracker.static_parts() if self.config.compile else ():
+            part.compile(backend=self.config.compile)
         self.stepper = Stepper(self.config, self.tracker, self.weighting, self.tasks, device)
         self.watch = CollapseWatch()
         self.epoch = 0
@@ -192,8 +195,7 @@ class LiveTrial:
         self.tracker.train()
         rows: list[dict[str, Any]] = []
         done: list[StepResult] = []
-        for place in range(self.steps_per_epoch):
-            step, lr, result = self.step(place)
+        for step, lr, result in self.steps():
             done.append(result)
             if step % self.config.log_every == 0:
                 rows += self._step_rows(step, lr, result)
@@ -212,13 +214,14 @@ class LiveTrial:
         ]
         return rows, epochs
 
-    def step(self, place: int) -> tuple[int, float, StepResult]:
-        """The optimiser step at this place of the epoch; returns its number over all epochs, learning rate, figures."""
-        step = (self.epoch - 1) * self.steps_per_epoch + place
-        lr = learning_rate(self.config, step, self.steps_per_epoch * self.config.epochs)
-        result = self.stepper(*self._batch(place), lr, f"step {step} (epoch {self.epoch})")
-        self.watch.update(step, result.loss_weights)
-        return step, lr, result
+    def steps(self) -> Iterator[tuple[int, float, StepResult]]:
+        """Make the optimiser steps of an epoch; gives the number of each over all epochs, learning rate, figures."""
+        first, total = (self.epoch - 1) * self.steps_per_epoch, self.steps_per_epoch * self.config.epochs
+        for step, (batch, share) in enumerate(self._batches(), first):
+            lr = learning_rate(self.config, step, total)
+            result = self.stepper(batch, share, lr, f"step {step} (epoch {self.epoch})")
+            self.watch.update(step, result.loss_weights)
+            yield step, lr, result
 
     def _step_rows(self, step: int, lr: float, result: StepResult) -> list[dict[str, Any]]:
         """Rows of `steps`, one a task."""
@@ -244,7 +247,25 @@ class LiveTrial:
             for i, task in enumerate(self.tasks)
         ]
 
-    def _batch(self, place: int) -> tuple[FrameBatch, float]:
+    def _batches(self) -> Iterator[tuple[FrameBatch, float]]:
+        """This worker's batches of an epoch, each with its share of the pairs.
+
+        A GPU computes while its next batch is read, pinned and copied; a CPU has no core to spare for that.
+        """
+        if self.device.type != "cuda":
+            for place in range(self.steps_per_epoch):
+                batch, share = self._host_batch(place)
+                yield batch.on(self.device), share
+            return
+
+        def pinned(place: int) -> tuple[HostBatch, float]:
+            batch, share = self._host_batch(place)
+            return batch.pinned(), share
+
+        for batch, share in one_ahead(pinned, self.steps_per_epoch):
+            yield batch.on(self.device), share
+
+    def _host_batch(self, place: int) -> tuple[HostBatch, float]:
         """This worker's part of a global batch, and its share of the pairs."""
         size = self.config.batch_size
         end = (place + 1) * size
@@ -253,7 +274,7 @@ class LiveTrial:
         positions = range(place * size, end)
         mine = positions[self.rank :: self.world]
         # A worker without a pair of its own in a short last batch lends one at share 0: its gradients count nothing.
-        batch = self.samples["train"].training_batch(self.epoch, mine or positions[:1], self.device)
+        batch = self.samples["train"].training_batch(self.epoch, mine or positions[:1])
         return batch, len(mine) / len(positions)
 
     def score(self, split: str) -> tuple[dict[str, float], list[dict[str, Any]], list[dict[str, Any]]]:

@@ -92,7 +92,7 @@ def _losses(
     starts = range(0, len(frames), batch_size)
     mine = {}
     for start in starts[rank::world]:
-        batch = samples.plain_batch(frames[start : start + batch_size], device)
+        batch = samples.plain_batch(frames[start : start + batch_size]).on(device)
         output = tracker(batch)
         losses = {name: float(loss) for name, loss in output.losses.items()}
         counts = {name: (int(yes), int(count)) for name, (yes, count) in output.counts.items()}

@@ -56,7 +56,7 @@ def batch_of(splits, cache_dir):
 
     def make(objective: Objective) -> FrameBatch:
         samples = Samples(splits.train, cache, DATA, 0, identities, configuration(objective).sampling)
-        return samples.training_batch(1, range(2), CPU)
+        return samples.training_batch(1, range(2)).on(CPU)
 
     return make
 

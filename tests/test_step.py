@@ -33,7 +33,7 @@ class Material:
         cache = FrameCache.open(splits.train, image_size=DATA.image_size, cache_dir=cache_dir)
         pairs = Samples(splits.train, cache, DATA, seed=0)
         self.statistics = box_statistics(splits.train, DATA.image_size, DATA.min_visibility)
-        self.batches = [pairs.training_batch(1, range(2 * i, 2 * i + 2), CPU) for i in range(2)]
+        self.batches = [pairs.training_batch(1, range(2 * i, 2 * i + 2)).on(CPU) for i in range(2)]
 
     def stepper(self, tracker: chained.Config, weighting) -> Stepper:
         torch.manual_seed(0)

@@ -10,9 +10,9 @@ from study.config import Configuration, Data, Objective, Train
 from study.data import Splits, box_statistics, read_splits
 from study.errors import DivergedError, UserError
 from study.losses import classification, regression
-from study.losses.objectives import CLS_REG_REID
+from study.losses.objectives import CLS_REG_REID, TRANSTRACK
 from study.optimization import learning_rate
-from study.tracker import chained
+from study.tracker import center, chained
 from study.train import EpochResult, TrialResult, train_trial
 from study.weighting import hwf
 
@@ -86,6 +86,20 @@ def test_precision_changes_what_is_computed_a_little(splits, cache_dir):
     losses = [[row["loss"] for row in results[0].steps] for results in (exact, rounded)]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch looks at its inputs
+@pytest.mark.parametrize("tracker", [SMALL, center.Config(width=8, channels=16, head_channels=16)])
+def test_compiled_parts_compute_what_the_others_do(tracker, splits, cache_dir):
+    """With the backend that leaves the operators as they are: compiling takes minutes with the others."""
+    objective = CLS_REG_REID if tracker is SMALL else TRANSTRACK
+    plain, compiled = (
+        configuration(tracker=tracker, objective=objective, epochs=1, precision="float32", compile=compile)
+        for compile in (None, "aot_eager")
+    )
+    assert plain.configuration_id != compiled.configuration_id
+    assert rows(run(plain, splits, cache_dir)) == rows(run(compiled, splits, cache_dir))
+    assert compiled.tracker.build(objective, None).static_parts()
 
 
 def test_a_run_killed_before_its_test_is_only_tested(splits, cache_dir):

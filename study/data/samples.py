@@ -31,6 +31,42 @@ class _Frame:
         return _Frame(self.boxes[order], np.arange(1, len(order) + 1))
 
 
+@dataclass(frozen=True)
+class HostBatch:
+    """A batch before it is on the device: pixels as they are stored, and what is to be done to them.
+
+    Attributes:
+        pixels: uint8 [B, F, H, W, 3].
+        changes: of every place one for all its frames, or one for each view.
+        targets: of each of the F frames.
+        views: whether the frames are views that share nothing.
+    """
+
+    pixels: Tensor
+    changes: list[list[transforms.Change]]
+    targets: tuple[FrameTargets, ...]
+    views: bool
+
+    def pinned(self) -> "HostBatch":
+        """The same in page-locked memory, from which a GPU copies while it computes."""
+        targets = (FrameTargets(one.boxes_xyxy.pin_memory(), one.ids.pin_memory()) for one in self.targets)
+        return HostBatch(self.pixels.pin_memory(), self.changes, tuple(targets), self.views)
+
+    def on(self, device: torch.device) -> FrameBatch:
+        """The batch on a device, where its frames are changed."""
+        places, count = self.pixels.shape[:2]
+        images = self.pixels.to(device, non_blocking=True).permute(0, 1, 4, 2, 3)
+        if self.views:  # views share nothing, not even the mean colour
+            images = images.flatten(0, 1)[:, None]
+        images = transforms.apply_to_images(images, [change for drawn in self.changes for change in drawn])
+        images = images.view(places, count, *images.shape[2:])
+        targets = (
+            FrameTargets(one.boxes_xyxy.to(device, non_blocking=True), one.ids.to(device, non_blocking=True))
+            for one in self.targets
+        )
+        return FrameBatch(images, tuple(targets))
+
+
 class Samples:
     """What is learnt from: pairs of frames of a split, or more frames in a row, or two views of one frame.
 
@@ -71,7 +107,7 @@ class Samples:
         """Permutation of the frames in this epoch (1-based)."""
         return _permutation(self.seed, epoch, len(self.index))
 
-    def training_batch(self, epoch: int, positions: Sequence[int], device: torch.device) -> FrameBatch:
+    def training_batch(self, epoch: int, positions: Sequence[int]) -> HostBatch:
         """Augmented samples at these positions of the epoch; positions beyond its end go on in the next order."""
         size, augmentation = self.config.image_size, self.config.augmentation
         places, changes = [], []
@@ -86,9 +122,9 @@ class Samples:
                 places.append((clip, self._in_a_row(random, clip, frame)))
                 drawn = [transforms.draw(random, augmentation, *size)]
             changes.append(drawn)
-        return self._batch(places, changes, device)
+        return self._batch(places, changes)
 
-    def plain_batch(self, frames: Iterable[int], device: torch.device) -> FrameBatch:
+    def plain_batch(self, frames: Iterable[int]) -> HostBatch:
         """Samples of (frame, frame before, ...) as they are; before the first frame of a clip there is that frame.
 
         Of views the first is the frame as it is, and the others its mirror image.
@@ -102,7 +138,7 @@ class Samples:
             else:
                 places.append((clip, [max(0, frame - back) for back in range(1 + more)]))
                 changes.append([transforms.none(*size)])
-        return self._batch(places, changes, device)
+        return self._batch(places, changes)
 
     def _in_a_row(self, random: np.random.Generator, clip: int, frame: int) -> list[int]:
         """Frames at equal distances, the first being this one; at the ends of a clip the last one is nearer."""
@@ -114,30 +150,18 @@ class Samples:
             gap = -gap
         return [min(max(frame + step * gap, 0), last) for step in range(self.sampling.num_frames)]
 
-    def _batch(
-        self,
-        places: list[tuple[int, list[int]]],
-        changes: list[list[transforms.Change]],
-        device: torch.device,
-    ) -> FrameBatch:
-        """Frames of these places, changed by one change for all of them, or by one for each."""
-        count = self.sampling.num_frames
+    def _batch(self, places: list[tuple[int, list[int]]], changes: list[list[transforms.Change]]) -> HostBatch:
+        """Frames of these places, to be changed by one change for all of them, or by one for each."""
         stacked = np.stack([np.stack([self.pixels[clip][frame] for frame in frames]) for clip, frames in places])
-        images = torch.from_numpy(stacked).to(device).permute(0, 1, 4, 2, 3)
-        if self.sampling.views:  # views share nothing, not even the mean colour
-            images = images.flatten(0, 1)[:, None]
-        images = transforms.apply_to_images(images, [change for drawn in changes for change in drawn])
-        images = images.view(len(places), count, *images.shape[2:])
         targets = [
             self._targets(
                 [self.frames[clip][frames[i]] for clip, frames in places], [drawn[i % len(drawn)] for drawn in changes]
             )
-            for i in range(count)
+            for i in range(self.sampling.num_frames)
         ]
-        return FrameBatch(images, tuple(FrameTargets(boxes.to(device), ids.to(device)) for boxes, ids in targets))
+        return HostBatch(torch.from_numpy(stacked), changes, tuple(targets), self.sampling.views)
 
-    def _targets(self, frames: list[_Frame], changes: list[transforms.Change]) -> tuple[Tensor, Tensor]:
-        """Boxes [B, N, 4] and numbers of objects [B, N], padded."""
+    def _targets(self, frames: list[_Frame], changes: list[transforms.Change]) -> FrameTargets:
         count = max(1, *(len(frame.ids) for frame in frames))
         boxes = np.zeros((len(frames), count, 4), dtype=np.float32)
         boxes[:, :, 2:] = 1  # padding has a size, so that its (unused) offsets stay finite
@@ -146,7 +170,7 @@ class Samples:
             moved, kept = transforms.apply_to_boxes(frame.boxes, change, *self.config.image_size)
             boxes[row, : kept.sum()] = moved[kept]
             ids[row, : kept.sum()] = frame.ids[kept]
-        return torch.from_numpy(boxes), torch.from_numpy(ids)
+        return FrameTargets(torch.from_numpy(boxes), torch.from_numpy(ids))
 
 
 @lru_cache(maxsize=4)  # asked for every pair

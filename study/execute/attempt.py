@@ -114,6 +114,13 @@ def run_attempt(
             raise
 
 
+_MORE_ROOM = {
+    True: "lower train.batch_size or data.image_size, or give a trial more of a GPU (execution.gpus_per_worker)",
+    False: "lower train.batch_size or data.image_size, or run fewer trials at once (execution.max_concurrent_trials)",
+}
+"""What to do about too little memory, by whether it is a GPU's."""
+
+
 @dataclass(frozen=True)
 class _Broken:
     """Training ended in a way that trying again would not mend."""
@@ -151,7 +158,8 @@ def _train(
     except DivergedError as error:
         yield _Broken("diverged", str(error))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        yield _Broken("oom", f"out of memory: {error}".splitlines()[0])
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        yield _Broken("oom", f"out of memory: {told}; {_MORE_ROOM[device.type == 'cuda']}")
     except UserError as error:
         yield _Broken("failed", str(error))
 

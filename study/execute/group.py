@@ -126,6 +126,8 @@ def _work(config: dict[str, Any]) -> None:
 
         device = get_device()
         torch.cuda.set_device(device)
+        if capacity.gpus_per_worker < 1:  # one trial too large must not be the end of those beside it
+            torch.cuda.set_per_process_memory_fraction(capacity.gpus_per_worker, device)
     plan, store = ray.get(config["work"])
     provide(plan.study.data, plan.cache_dir)
     # After the plan: what it needs is imported, and the group is of use from here on.

@@ -56,15 +56,16 @@ def measure(
     startup = clock.lap()
     trial.epoch = 1
     trial.tracker.train()
-    for place in range(WARM_UP_STEPS):
+    making = trial.steps()
+    for _ in range(WARM_UP_STEPS):
         clock.lap()
-        trial.step(place)
+        next(making)
     steps = _agreed(max(1, min(MOST_STEPS, int(SECONDS / clock.lap()))), device)
     together()
     clock.lap()
     begun = time.perf_counter()
-    for place in range(WARM_UP_STEPS, WARM_UP_STEPS + steps):
-        trial.step(place)
+    for _ in range(steps):
+        next(making)
     training = clock.lap()
     passed = time.perf_counter() - begun
     trial.score("test")

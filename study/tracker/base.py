@@ -73,6 +73,10 @@ class Tracker(nn.Module):
             "use 'shared_features' or 'shared_parameters'"
         )
 
+    def static_parts(self) -> list[nn.Module]:
+        """Modules whose inputs have one shape in all batches: what `train.compile` compiles, by default all."""
+        return [self]
+
     def online(self) -> OnlineTracker:
         """Start on a new sequence. The network must be in evaluation mode and stay unchanged until its end."""
         raise NotImplementedError

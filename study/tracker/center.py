@@ -242,6 +242,10 @@ class CenterTracker(Tracker):
         embedding = None if maps.embedding is None else maps.embedding[index, :, row, column].T
         return boxes_at(place, offset, size.clamp(min=1 / STRIDE), STRIDE), scores, embedding
 
+    def static_parts(self) -> list[nn.Module]:
+        """All but the task losses, whose numbers of objects differ."""
+        return [self.backbone, self.decoder, *self.heads.values()]
+
     def last_shared_layer(self) -> list[nn.Parameter]:
         """The convolution that makes the map."""
         return [parameter for name, parameter in self.decoder.output.named_parameters() if name == "weight"]

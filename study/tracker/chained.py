@@ -196,6 +196,10 @@ class ChainedTracker(Tracker):
             counts["id"] = (right.sum(), asked.sum())
         return TrainingOutput(losses, pair_features, counts, performance)
 
+    def static_parts(self) -> list[nn.Module]:
+        """All but the task losses, whose numbers of objects differ."""
+        return [self.backbone, self.fpn, *self.towers.values()]
+
     def last_shared_layer(self) -> list[nn.Parameter]:
         """Convolutions that make the pyramid's maps (P3 to P5, and P6 and P7 where there are any)."""
         layers: list[nn.Module] = [self.fpn.layer_blocks]

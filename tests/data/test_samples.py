@@ -34,7 +34,7 @@ def test_an_epoch_pairs_every_frame_once_with_one_of_its_clip_1_to_3_frames_away
     )
     seen, gaps = [], []
     for position in range(len(some)):
-        batch = some.training_batch(1, [position], CPU)
+        batch = some.training_batch(1, [position]).on(CPU)
         places = [
             plain[(images[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().tobytes()]
             for images in (batch.first_images, batch.second_images)
@@ -47,11 +47,11 @@ def test_an_epoch_pairs_every_frame_once_with_one_of_its_clip_1_to_3_frames_away
 
 
 def test_a_batch_is_the_same_whoever_draws_it_and_in_whatever_parts(pairs):
-    whole = pairs().training_batch(3, [4, 5, 6, 7], CPU)
+    whole = pairs().training_batch(3, [4, 5, 6, 7]).on(CPU)
     other = pairs()
-    other.training_batch(1, [0, 1], CPU)
+    other.training_batch(1, [0, 1]).on(CPU)
     for part, rows in (([4, 6], [0, 2]), ([5, 7], [1, 3])):
-        batch = other.training_batch(3, part, CPU)
+        batch = other.training_batch(3, part).on(CPU)
         assert torch.equal(batch.first_images, whole.first_images[rows])
         assert torch.equal(batch.second_images, whole.second_images[rows])
         count = batch.first.ids.shape[1]
@@ -67,13 +67,13 @@ def test_epochs_and_seeds_differ(pairs):
 def test_positions_beyond_the_epoch_go_on_in_another_order(pairs):
     some = pairs()
     assert not torch.equal(
-        some.training_batch(1, [0], CPU).first_images, some.training_batch(1, [len(some)], CPU).first_images
+        some.training_batch(1, [0]).on(CPU).first_images, some.training_batch(1, [len(some)]).on(CPU).first_images
     )
 
 
 def test_plain_pairs_are_a_frame_and_the_one_before_it(pairs):
     some = pairs()
-    batch = some.plain_batch([0, 1], CPU)
+    batch = some.plain_batch([0, 1]).on(CPU)
     first = torch.from_numpy(np.array(some.pixels[0][:2])).permute(0, 3, 1, 2) / 255
     torch.testing.assert_close(batch.first_images, first)
     torch.testing.assert_close(batch.second_images, first[[0, 0]])
@@ -94,7 +94,7 @@ def test_three_in_a_row_are_equally_far_apart_within_their_clip(pairs):
     plain = {frame.tobytes(): (clip, i) for clip, frames in enumerate(some.pixels) for i, frame in enumerate(frames)}
     gaps = []
     for position in range(len(some)):
-        batch = some.training_batch(1, [position], CPU)
+        batch = some.training_batch(1, [position]).on(CPU)
         assert batch.images.shape[1] == len(batch.targets) == 3
         places = [
             plain[(image.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().tobytes()] for image in batch.images[0]
@@ -111,13 +111,13 @@ def test_three_in_a_row_are_equally_far_apart_within_their_clip(pairs):
 def test_views_show_one_frame_twice_and_number_its_objects_alike(pairs):
     some = pairs(sampling=Sampling(views=True))
     labels = pairs()
-    batch = some.training_batch(1, range(8), CPU)
+    batch = some.training_batch(1, range(8)).on(CPU)
     assert not torch.equal(batch.first_images, batch.second_images)
     numbers = {int(number) for frame in batch.targets for number in frame.ids.flatten() if number}
     most = max(len(frame.ids) for frames in some.frames for frame in frames)
     assert numbers <= set(range(1, most + 1))
     assert max(int(ids.max()) for frames in labels.frames for ids in [f.ids for f in frames if len(f.ids)]) > most
-    plain = some.plain_batch([3, 5], CPU)
+    plain = some.plain_batch([3, 5]).on(CPU)
     torch.testing.assert_close(plain.second_images, plain.first_images.flip(-1))
     assert torch.equal(plain.first.ids, plain.second.ids)
     width = DATA.image_size[0]
@@ -155,7 +155,7 @@ def test_identity_labels_do_not_reach_what_is_learnt_from_views(tmp_path_factory
 
     def batch(clips, views):
         some = Samples(clips, SameFrames(), DATA, 0, sampling=Sampling(views=views))
-        return some.training_batch(1, range(20), CPU)
+        return some.training_batch(1, range(20)).on(CPU)
 
     exchanged = [Relabelled(clip) for clip in splits.train]
     for views, same in ((True, True), (False, False)):

@@ -172,7 +172,7 @@ def test_divergence_ends_the_trial_with_the_step(tmp_path, cache_dir):
 @pytest.mark.parametrize(
     ("weighting", "status", "error"),
     [
-        ({"kind": "user_parts.faulty", "action": "exhaust"}, "oom", "out of memory: no room for 8 GiB"),
+        ({"kind": "user_parts.faulty", "action": "exhaust"}, "oom", "out of memory: no room for 8 GiB; lower train."),
         ({"kind": "user_parts.faulty", "action": "misstate"}, "failed", "weighting: user_parts.faulty says its loss"),
     ],
 )
