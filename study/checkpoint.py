@@ -12,6 +12,7 @@ from torch import Tensor
 from study.config import Configuration
 from study.errors import UserError
 from study.frozen import validate
+from study.tensors import load_tensors
 from study.tracker import Tracker
 
 _FORMAT = 1
@@ -58,14 +59,27 @@ def read_model(data: bytes, where: str) -> tuple[Configuration, Mapping[str, Ten
         UserError: not a trained tracker.
     """
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch.load raises many types for foreign and damaged files; all of them mean the same to the user.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{where}: not a checkpoint of a trained tracker ({reason})") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:
+        content = load_tensors(io.BytesIO(data))
+    except ValueError as error:
+        raise UserError(f"{where}: not a checkpoint of a trained tracker ({error})") from None
+    if not _is_model(content):
         raise UserError(
             f"{where}: expected a trained tracker (results/STUDY/checkpoints/TRIAL/model.pt, format {_FORMAT}), found"
             " another kind of file"
         )
-    return validate(Configuration, json.loads(content["configuration"]), where), content["tracker"]
+    try:
+        values = json.loads(content["configuration"])
+    except ValueError:
+        raise UserError(f"{where}: its configuration cannot be read; expected JSON") from None
+    return validate(Configuration, values, where), content["tracker"]
+
+
+def _is_model(content: Any) -> bool:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        return False
+    state = content.get("tracker")
+    return (
+        isinstance(content.get("configuration"), str)
+        and isinstance(state, Mapping)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
+    )

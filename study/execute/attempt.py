@@ -21,6 +21,8 @@ from study.execute.verdict import Verdict
 from study.plan import Plan
 from study.results import LAST, ResultStore
 from study.schema import Status
+from study.secrecy import without_secrets
+from study.tensors import load_tensors
 from study.train import EpochResult, TrialResult, train_trial
 
 _log = logging.getLogger(__name__)
@@ -169,10 +171,9 @@ def _read_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None
     if data is None:
         return None
     try:
-        checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        checkpoint = load_tensors(io.BytesIO(data))
         return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
-    except Exception as error:
-        # torch.load raises many types for damaged files; whichever it is, the trial starts again from nothing.
+    except (ValueError, TypeError, KeyError) as error:
         _log.warning("checkpoint %s of %s cannot be read (%s); starts from nothing", LAST, trial_id, error)
         return None
 
@@ -186,11 +187,16 @@ def _agree(decision: Verdict, device: torch.device, world: int) -> Verdict:
     return Verdict(int(number.item()))
 
 
+class _WithoutSecrets(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
     """Append what `study` and Python's warnings say meanwhile to a file."""
     handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(message)s"))
     logging.captureWarnings(True)
     loggers = [logging.getLogger("study"), logging.getLogger("py.warnings")]
     levels = [logger.level for logger in loggers]
