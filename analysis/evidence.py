@@ -13,6 +13,7 @@ from analysis.methods import Method, find_methods, methods
 from study.claim import is_running, read_claim
 from study.errors import UserError
 from study.files import open_folder
+from study.object_store import shown
 from study.progress import ended_trials, resumable
 from study.results import ResultStore, load, stored_studies, table_folders
 from study.schema import SCHEMAS, Table
@@ -200,13 +201,14 @@ def read_evidence(address: str | Path, studies: Sequence[str] = ()) -> Evidence:
     trials = load(address)
     for name in studies:
         if name not in set(trials["study"]):
-            raise UserError(
-                f"{address}: no rows of a study {name!r}; there are: {', '.join(sorted(set(trials['study'])))}"
-            )
+            known = ", ".join(sorted(set(trials["study"])))
+            raise UserError(f"{shown(str(address))}: no rows of a study {name!r}; there are: {known}")
     if studies:
         trials = trials[trials["study"].isin(studies)].reset_index(drop=True)
     if trials.empty:
-        raise UserError(f"{address}: no trial has a row yet; 'python -m study.run STUDY' writes them as trials end")
+        raise UserError(
+            f"{shown(str(address))}: no trial has a row yet; 'python -m study.run STUDY' writes them as trials end"
+        )
     found = (_unfinished(address, study, trials[trials["study"] == study]) for study in dict.fromkeys(trials["study"]))
     return Evidence(str(address), trials, tuple(state for state in found if state is not None))
 

@@ -16,6 +16,7 @@ from analysis.formats import Table
 from analysis.page import Block, Paragraph, Picture, Section, render
 from analysis.sections import group_sections
 from study.command_line import CommandParser, exit_code
+from study.object_store import shown
 from study.results import write_file
 
 TITLE = "Which loss weighting, and what does it cost?"
@@ -38,7 +39,7 @@ def _report(options: argparse.Namespace) -> None:
         for block in section.blocks:
             if isinstance(block, Paragraph) and block.kind in ("lead", "warning"):
                 print(block.text)
-    print(f"{options.output}: {len(page) / 1e6:.1f} MB, made in {time.monotonic() - started:.0f} s")
+    print(f"{shown(options.output)}: {len(page) / 1e6:.1f} MB, made in {time.monotonic() - started:.0f} s")
 
 
 def make_sections(evidence: Evidence, baseline: str | None = None, *, draw_frames: bool = True) -> list[Section]:

@@ -1,5 +1,6 @@
 """The strip of frames of a report: annotations, and what the best and the worst method's trackers make of them."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from analysis.evidence import Group, store_of
 from analysis.figures.frames import tracks_strip
 from analysis.methods import Method
 from analysis.page import Paragraph, Picture, picture
+from study.command_line import RESULTS_VARIABLE
 from study.results import MODEL
 
 _ACROSS = 20
@@ -70,8 +72,9 @@ def _told(method: Method) -> str:
 def _track(group: Group, trial_ids: list[str], out: Path) -> str:
     """Leave frames and tracks in a folder; returns why that failed, or nothing."""
     results = store_of(group.evidence.address, group.methods[0].study).root_address
-    command = [sys.executable, "-m", "study.run", "frames", *trial_ids, "--results", results, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "study.run", "frames", "--out", str(out), "--", *trial_ids]
+    environment = os.environ | {RESULTS_VARIABLE: results}  # command lines are seen by all on a machine
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or ["it was ended"])[-1]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from study.config import Configuration
 from study.errors import UserError
 from study.frozen import validate
+from study.tensors import load_tensors
 from study.tracker import Tracker
 
 _FORMAT = 1
@@ -24,19 +24,6 @@ def model_bytes(configuration: Configuration, state: Mapping[str, Any]) -> bytes
     resolved = json.dumps(configuration.resolved())
     torch.save({"format": _FORMAT, "configuration": resolved, "tracker": dict(state)}, buffer)
     return buffer.getvalue()
-
-
-def load_state(data: bytes) -> Any:
-    """What `torch.save` wrote, on the CPU: tensors, numbers, strings and containers; code in it is refused, never run.
-
-    Raises:
-        ValueError: a part of it is not what was written; torch itself does not look at the checksums that it stores.
-        Exception: of many types, if it is nothing of `torch.save`'s.
-    """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"{damaged} is damaged: its checksum is another")
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def load_model(path: Path) -> tuple[Configuration, Tracker]:
@@ -72,14 +59,27 @@ def read_model(data: bytes, where: str) -> tuple[Configuration, Mapping[str, Ten
         UserError: not a trained tracker.
     """
     try:
-        content = load_state(data)
-    except Exception as error:
-        # It raises many types for foreign and damaged files; all of them mean the same to the user.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{where}: not a checkpoint of a trained tracker ({reason})") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT or "configuration" not in content:
+        content = load_tensors(io.BytesIO(data))
+    except ValueError as error:
+        raise UserError(f"{where}: not a checkpoint of a trained tracker ({error})") from None
+    if not _is_model(content):
         raise UserError(
             f"{where}: expected a trained tracker (results/STUDY/checkpoints/TRIAL/model.pt, format {_FORMAT}), found"
             " another kind of file"
         )
-    return validate(Configuration, json.loads(content["configuration"]), where), content["tracker"]
+    try:
+        values = json.loads(content["configuration"])
+    except ValueError:
+        raise UserError(f"{where}: its configuration cannot be read; expected JSON") from None
+    return validate(Configuration, values, where), content["tracker"]
+
+
+def _is_model(content: Any) -> bool:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        return False
+    state = content.get("tracker")
+    return (
+        isinstance(content.get("configuration"), str)
+        and isinstance(state, Mapping)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from study.errors import ClusterError, Terminated, UserError
+from study.secrecy import without_secrets
 
 RESULTS_VARIABLE = "LOSS_WEIGHTING_RESULTS"
 
@@ -49,10 +50,10 @@ def exit_code(command: Callable[[], int | None], interrupted: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_secrets(str(error))}", file=sys.stderr)
         return 2
     except ClusterError as error:
-        print(f"error: {error}; {interrupted}", file=sys.stderr)
+        print(f"error: {without_secrets(str(error))}; {interrupted}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
         print(f"interrupted: {interrupted}", file=sys.stderr)

@@ -7,6 +7,7 @@ module is the component's `kind`.
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -68,7 +69,11 @@ def load_component(room: str, base: type[Component], kind: str) -> type[Componen
         UserError: no such module, or it has no `Config` deriving from `base`.
     """
     own = f"{room}.{kind}"
+    if not all(part.isidentifier() for part in kind.split(".")):
+        raise UserError(f"kind: {kind!r} is no name of a module; {nearest(kind, _built_in(room))}")
     path = own if "." not in kind and importlib.util.find_spec(own) else kind
+    if path.partition(".")[0] in sys.stdlib_module_names:  # some do something when they are imported
+        raise UserError(f"kind: {kind!r} is a module of Python's own; {nearest(kind, _built_in(room))}")
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:

@@ -236,7 +236,8 @@ class Configuration(Frozen):
         return digest(self.resolved())
 
 
-StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+StudyName = Annotated[str, Field(pattern=STUDY_NAME)]
 """A name that is also that of a folder."""
 
 

@@ -60,7 +60,7 @@ def load(
     folders = table_folders(root, table)
     if not folders:
         raise UserError(
-            f"{path}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
+            f"{root}: no {table} here; expected [<study>/]{table}/*.parquet, as 'python -m study.run' writes"
         )
     files = [
         f"{folder.path}/{name}"

@@ -27,6 +27,9 @@ _PASSING = re.compile(
 
 _OPTIONS = ("region", "scheme", "endpoint_override", "tls_ca_file_path")
 
+_SECRET_OPTION = re.compile(r"secret|key|token|password|sig|credential", re.I)
+"""Stores other than S3 may take some in an address, such as Azure's `client_secret`."""
+
 T = TypeVar("T")
 
 
@@ -100,14 +103,18 @@ def patiently(call: Callable[[], T]) -> T:
 
 def shown(address: str) -> str:
     """What an address says of the place, for people."""
-    return without_credentials(address).partition("?")[0]
+    kept = without_credentials(address)
+    return kept.partition("?")[0] if "://" in kept else kept
 
 
 def without_credentials(address: str) -> str:
     """An address that leads to the same place if the environment brings the credentials; a path as it is."""
     scheme, separator, rest = address.partition("://")
-    place, mark, query = rest.partition("?")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{mark}{query}" if separator else address
+    if not separator:
+        return address
+    place, _, query = rest.partition("?")
+    kept = "&".join(pair for pair in query.split("&") if not _SECRET_OPTION.search(pair.partition("=")[0]))
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{'?' if kept else ''}{kept}"
 
 
 def reason(error: Exception) -> str:

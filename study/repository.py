@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.redaction import redact
+
 LIMIT_BYTES = 5 * 2**20
 """A larger difference is not stored: whoever has that much beside a commit has data among the code."""
 
@@ -33,12 +35,14 @@ class Code:
         diff_hash: names the difference in tracked files and in new Python files that git does not ignore: 16
             hexadecimal digits; None if there is none, or if it is too large to be stored.
         diff_bytes: size of that difference.
+        redacted: files whose difference holds secrets, which are left out of what is stored.
     """
 
     sha: str | None
     dirty: bool | None
     diff_hash: str | None
     diff_bytes: int
+    redacted: tuple[str, ...] = ()
 
     @property
     def too_large(self) -> bool:
@@ -50,8 +54,9 @@ class Code:
 def read_code(folder: Path = Path(__file__).parent) -> tuple[Code, bytes]:
     """State of the repository of a package, and its difference from the commit, empty where that is not stored.
 
-    `git apply` of the difference on a checkout of the commit gives the same sources. The index is left as it is. A
-    process looks once: what its trials are said to have run is what was there when they were planned.
+    `git apply` of the difference on a checkout of the commit gives the same sources, and refuses one from which secrets
+    were left out. The index is left as it is. A process looks once: what its trials are said to have run is what was
+    there when they were planned.
 
     Args:
         folder: of a package that git knows.
@@ -62,7 +67,8 @@ def read_code(folder: Path = Path(__file__).parent) -> tuple[Code, bytes]:
     difference, size = _difference(Path(_git(folder, "rev-parse", "--show-toplevel").decode().rstrip("\n")))
     if not 0 < size <= LIMIT_BYTES:
         return Code(sha, dirty, None, size), b""
-    return Code(sha, dirty, hashlib.sha256(difference).hexdigest()[:16], size), difference
+    kept, redacted = redact(difference)
+    return Code(sha, dirty, hashlib.sha256(kept).hexdigest()[:16], size, redacted), kept
 
 
 def _difference(root: Path) -> tuple[bytes, int]:

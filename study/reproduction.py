@@ -1,12 +1,13 @@
 """A stored trial, found by the beginning of its name and planned to run again under the same conditions."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from study.config import Configuration, Execution, Study
+from study.config import STUDY_NAME, Configuration, Execution, Study
 from study.device import cpu_name
 from study.errors import UserError, nearest
 from study.files import open_folder
@@ -14,7 +15,7 @@ from study.frozen import validate
 from study.plan import Plan, make_plan
 from study.results import ResultStore, stored_studies
 from study.schema import DONE, Table
-from study.studies import load_study
+from study.studies import list_studies, load_study
 
 SHORTEST = 4
 """Digits of a trial's name that must be given."""
@@ -62,6 +63,8 @@ def find_trial(results: str, beginning: str, study: str | None = None) -> tuple[
     row = store.trial(found[0][1])
     if row is None:
         raise UserError(f"trial {found[0][1]} was removed meanwhile")
+    if row["trial_id"] != found[0][1] or not re.fullmatch(STUDY_NAME, row["study"]):  # both become names of files
+        raise UserError(f"trial {found[0][1]} of {found[0][0]}: its file holds the row of another one; delete it")
     _refuse(row)
     return store, row
 
@@ -128,9 +131,10 @@ def _roots(row: Mapping[str, Any], stored: ResultStore) -> Iterator[str]:
     """Places where the trial's data may be."""
     manifest = stored.read_manifest(row["data_hash"]) or {}
     root_of_file = None
-    # Not every name in the results is that of a file in search_spaces.
-    with suppress(UserError):
-        root_of_file = load_study(row["study"]).data.root
+    # Not every study in the results has a file in search_spaces; and no other file is run because of what rows say.
+    if row["study"] in {name for name, _, _ in list_studies()}:
+        with suppress(UserError):
+            root_of_file = load_study(row["study"]).data.root
     yield from (root for root in (manifest.get("root"), root_of_file) if root is not None)
 
 

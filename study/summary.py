@@ -53,6 +53,12 @@ def show_plan(plan: Plan, store: ResultStore, console: Console, *, every_trial: 
             f"the code differs from its commit by {plan.code.diff_bytes / 1e6:,.1f} MB, too much to be stored with the "
             "results; commit what belongs to it, and let git ignore the rest",
         )
+    if plan.code.redacted:
+        _say(
+            console,
+            f"what the code differs in from its commit looks like secrets in {', '.join(plan.code.redacted)}; the "
+            "stored difference is without them, and git apply refuses it; keep them in the environment",
+        )
 
 
 def _searched(study: Study) -> str:

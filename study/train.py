@@ -313,7 +313,7 @@ class LiveTrial:
             self.tracker.load_state_dict(state["tracker"])
             self.weighting.load_state_dict(state["weighting"])
             self.stepper.optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(
                 f"checkpoint belongs to another architecture than this configuration's ({reason})"

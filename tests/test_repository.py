@@ -125,6 +125,55 @@ def test_too_much_is_not_stored(repository, where):
     assert (code.dirty, code.diff_hash, difference, code.too_large) == (True, None, b"", True)
 
 
+SECRETS = {
+    "package/two.py": 'SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"\nMORE = 1\n',
+    "settings.yaml": "store:\n  password: correct-horse-battery\n",
+    ".env": "NOT_NAMED_LIKE_ONE=batterystaple\n",
+    "server.key": "\0\1binarystaple\n",
+}
+
+
+def test_secrets_are_left_out_of_the_difference_which_then_cannot_be_applied(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "value-of-the-environment")
+    for name in SECRETS:
+        (repository / name).touch()
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "files")
+    for name, content in SECRETS.items():
+        (repository / name).write_text(content)
+    (repository / "package" / "one.py").write_text('found = "value-of-the-environment"\n')
+    (repository / "new.py").write_text("NEW = 1\n")
+    code, difference = read_code(repository / "package")
+    assert set(code.redacted) == {"package/one.py", *SECRETS}
+    for secret in (b"wJalr", b"horse", b"staple", b"value-of"):
+        assert secret not in difference
+    assert b"+NEW = 1\n" in difference
+    assert b"+MORE = 1\n" in difference
+    assert b'!+SECRET_KEY = "<secret left out>"\n' in difference
+    heading = difference.partition(b"\n")[0].decode()
+    assert all(name in heading for name in code.redacted)
+    git(tmp_path, "clone", str(repository), "clean")
+    (tmp_path / "stored.diff").write_bytes(difference)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        git(tmp_path / "clean", "apply", str(tmp_path / "stored.diff"))
+    assert "corrupt patch" in refused.value.stderr
+    assert git(tmp_path / "clean", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_no_redacted_file_passes_for_whole(repository, name, tmp_path):
+    (repository / name).write_text("")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "files")
+    (repository / name).write_text(SECRETS[name])
+    code, difference = read_code(repository / "package")
+    assert code.redacted == (name,)
+    git(tmp_path, "clone", str(repository), "clean")
+    (tmp_path / "stored.diff").write_bytes(difference)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(tmp_path / "clean", "apply", str(tmp_path / "stored.diff"))
+
+
 DONE = """
 import sys
 from pathlib import Path

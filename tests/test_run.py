@@ -294,6 +294,14 @@ def test_a_difference_too_large_to_store_is_told(planned):
     assert "the code differs from its commit by 12.3 MB, too much to be stored" in out.getvalue()
 
 
+def test_secrets_in_the_difference_are_told_where_they_are(planned):
+    store, plan = planned
+    out = io.StringIO()
+    code = Code("c" * 40, True, "d" * 16, 100, ("a.py", ".env"))
+    show_plan(replace(plan(), code=code), store, Console(file=out, width=200), every_trial=False)
+    assert "what the code differs in from its commit looks like secrets in a.py, .env; the stored" in out.getvalue()
+
+
 def test_the_outcome_counts_what_failed_and_what_everything_cost(planned):
     store, plan = planned
     trials = plan().trials

@@ -26,11 +26,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("study", metavar="STUDY", help="name of the study")
     parser.add_results()
     options = parser.parse_args(arguments)
-    folders = open_folder(options.results).folders()
+    place = open_folder(options.results)
+    folders = place.folders()
     if options.study not in folders:
-        raise UserError(
-            f"{options.results}: no results of a study {options.study!r}; {nearest(options.study, folders)}"
-        )
+        raise UserError(f"{place}: no results of a study {options.study!r}; {nearest(options.study, folders)}")
     for line in describe(ResultStore(options.results, options.study, create=False)):
         print(line)
     return 0

@@ -1,5 +1,6 @@
 """One execution of a trial, with everything that it leaves in the results; runs without ray."""
 
+import io
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from study.checkpoint import load_state
 from study.device import device_name
 from study.errors import DivergedError, UserError
 from study.events import OnEvent, Trial, TrialEnded, TrialPaused, TrialStarted
@@ -21,6 +21,8 @@ from study.execute.verdict import Verdict
 from study.plan import Plan
 from study.results import LAST, PREVIOUS, ResultStore
 from study.schema import Status
+from study.secrecy import without_secrets
+from study.tensors import load_tensors
 from study.train import EpochResult, TrialResult, train_trial
 
 _log = logging.getLogger(__name__)
@@ -179,10 +181,9 @@ def _read_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None
         if data is None:
             return None
         try:
-            checkpoint = load_state(data)
+            checkpoint = load_tensors(io.BytesIO(data))
             return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
-        except Exception as error:
-            # Damaged files raise many types.
+        except (ValueError, TypeError, KeyError) as error:
             _log.warning("checkpoint %s of %s cannot be read (%s); %s", name, trial_id, error, otherwise)
     return None
 
@@ -196,11 +197,16 @@ def _agree(decision: Verdict, device: torch.device, world: int) -> Verdict:
     return Verdict(int(number.item()))
 
 
+class _WithoutSecrets(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
     """Append what `study` and Python's warnings say meanwhile to a file."""
     handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(message)s"))
     logging.captureWarnings(True)
     loggers = [logging.getLogger("study"), logging.getLogger("py.warnings")]
     levels = [logger.level for logger in loggers]

@@ -9,6 +9,7 @@ from study.events import Trial
 from study.plan import Plan
 from study.results import ResultStore, provenance, trial_row
 from study.schema import Status
+from study.secrecy import without_secrets
 
 
 def write_outcome(
@@ -64,6 +65,6 @@ _provenance = functools.cache(provenance)
 
 
 def last_line(text: str) -> str:
-    """Last line of an error that says something."""
+    """Last line of an error that says something; errors of the user's own parts may tell what they were given."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return without_secrets(lines[-1]) if lines else "no reason given"

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from study.command_line import CommandParser, exit_code
 from study.errors import UserError
 from study.losses.assignment import GATE, distances
+from study.tensors import load_parameters
 
 HIDDEN = 256
 
@@ -68,13 +69,11 @@ def load(path: str | Path) -> HungarianNetwork:
     network = HungarianNetwork()
     how = "'python -m study.losses.hungarian_network OUT.pt' trains one in minutes"
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_parameters(network, Path(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such network of assignments; {how}") from None
-    except Exception as error:
-        # torch.load and load_state_dict raise many types for a foreign file; all of them mean the same to the user.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not a network of assignments ({reason}); {how}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a network of assignments ({error}); {how}") from None
     return network.eval().requires_grad_(False)
 
 

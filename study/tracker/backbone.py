@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
-import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from study.errors import UserError
+from study.tensors import load_parameters
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 
@@ -145,11 +145,8 @@ def load_state_dict(module: nn.Module, path: Path) -> None:
         UserError: the file is missing, is no state dict, or belongs to another architecture.
     """
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state)
+        load_parameters(module, path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of pretrained parameters") from None
-    except Exception as error:
-        # torch.load and load_state_dict raise many types for a foreign file; all of them mean the same to the user.
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path}: not a state dict of {type(module).__name__} ({reason})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a state dict of {type(module).__name__} ({error})") from None
