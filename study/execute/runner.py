@@ -18,6 +18,7 @@ from study.capacity import Capacity
 from study.cluster_address import cluster_address
 from study.errors import ClusterError, UserError
 from study.events import Note, OnEvent, Trial, TrialEnded
+from study.execute.attempts import Attempts
 from study.execute.cluster import connected
 from study.execute.dispatcher import Dispatcher, Job
 from study.execute.holding import close_running
@@ -118,6 +119,7 @@ class _Run:
         )
         spent = cost(ledger)["device_seconds"]
         self.purse = Purse(study.execution.budget_device_seconds, spent, capacity.devices)
+        self.attempts = Attempts(store)
         self.notes: list[str] = []
         self.judged: set[str] = set()
         rungs = None
@@ -188,7 +190,16 @@ class _Run:
 
     def _add_slots(self, count: int) -> None:
         for _ in range(count):
-            slot = Slot(self.dispatcher, self.work, self.plan, self.store, self.capacity, self.purse, self.storage)
+            slot = Slot(
+                self.dispatcher,
+                self.work,
+                self.plan,
+                self.store,
+                self.capacity,
+                self.attempts,
+                self.purse,
+                self.storage,
+            )
             self.slots.append(_Thread(slot.run))
 
     @property
@@ -235,7 +246,7 @@ class _Run:
             ray.get(self.dispatcher.close.remote("the budget is spent"))
 
     def _job(self, trial: Trial) -> Job:
-        attempt = self.store.next_attempt(trial.trial_id)
+        attempt = self.attempts.next(trial.trial_id)
         if judged := self._is_judged(trial):
             self.judged.add(trial.trial_id)
         seconds = expected_seconds(self.plan, self.store, trial)
