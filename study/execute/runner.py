@@ -20,7 +20,7 @@ from study.errors import ClusterError, UserError
 from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.attempts import Attempts
 from study.execute.cluster import connected
-from study.execute.dispatcher import Dispatcher, Job
+from study.execute.dispatcher import MOST_CALLS, Dispatcher, Job
 from study.execute.holding import close_running
 from study.execute.interrupt import FirstInterrupt
 from study.execute.lost import get, lost_part
@@ -114,7 +114,7 @@ class _Run:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
-            .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
+            .options(num_cpus=0, max_concurrency=MOST_CALLS, scheduling_strategy=here)
             .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after)
         )
         spent = cost(ledger)["device_seconds"]
