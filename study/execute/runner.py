@@ -139,7 +139,7 @@ class _Run:
         # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
         self.ahead = 1 if study.search is None and rungs is None else 0
         self.searcher = ProposedTrials(self.dispatcher, self.proposer, slots + self.ahead, self._job)
-        self.work = ray.put((plan, store))
+        self.work = ray.put((plan.for_workers(), store))
         self.search = _Thread(lambda: search(self.dispatcher, self.searcher, judge, storage, log=log))
         self.slots: list[_Thread] = []
         self._add_slots(slots)
