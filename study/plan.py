@@ -4,7 +4,7 @@ The study file and the rows of finished trials are all the state there is: to re
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,22 @@ class Plan:
     def ended(self) -> bool:
         """Whether nothing is left to run."""
         return len(self.done) >= self.total
+
+    def for_workers(self) -> "Plan":
+        """What a worker needs of it: all but the trials, which come one by one, and what is said of each."""
+        predictions = replace(self.predictions, trials={}, missing=(), epochs_done={})
+        none: frozenset[str] = frozenset()
+        return replace(
+            self,
+            study=self.study.model_copy(update={"points": ({},)}),
+            trials=(),
+            paused=none,
+            done=none,
+            labels={},
+            predictions=predictions,
+            changed={},
+            restart=none,
+        )
 
     def label(self, trial: Trial) -> str:
         """A trial's configuration and seed in a few words, such as `cls=1 reg=0.1 seed=0`."""

@@ -31,6 +31,7 @@ __all__ = [
     "MODEL",
     "PREVIOUS",
     "ResultStore",
+    "attempt_entry",
     "cell",
     "comparable",
     "cost",
@@ -57,6 +58,11 @@ MODEL = "model"
 
 RowTable = Literal["steps", "epochs", "sequences"]
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
+
+
+def attempt_entry(trial_id: str, attempt: int) -> str:
+    """Name of the ledger entry on an attempt."""
+    return f"{trial_id}-{attempt}"
 
 
 class ResultStore:
@@ -112,16 +118,28 @@ class ResultStore:
         self._write("ledger", entry["entry_id"], [{**entry, "study": self.study}], SCHEMAS["ledger"])
 
     def ledger(self, trial_id: str | None = None) -> list[dict[str, Any]]:
-        """Entries on a trial, whose names begin with its id, or all of the study's."""
+        """Entries on a trial, whose names begin with its id, or all of the study's; both list the names of all."""
         if trial_id is None:
             return self._read_all("ledger")
         return [entry for entry in self._read_all("ledger", f"{trial_id}-") if entry["trial_id"] == trial_id]
 
-    def next_attempt(self, trial_id: str) -> int:
-        """Number of a trial's next attempt, whose entry `<trial_id>-<number>` takes the place of no other."""
-        names = (self.folder / "ledger").names(".parquet")
-        numbers = (name.removesuffix(".parquet").rpartition("-") for name in names)
-        return 1 + max((int(number) for name, _, number in numbers if name == trial_id), default=0)
+    def entries(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Entries of the ledger by their names, as far as they were written; how many others there are is no matter."""
+        return [entry for name in names for entry in self._read("ledger", name)]
+
+    def attempts(self, trial_id: str, last: int) -> list[dict[str, Any]]:
+        """Entries on a trial's attempts up to this one."""
+        names = [attempt_entry(trial_id, attempt) for attempt in range(1, last + 1)]
+        return [entry for entry in self.entries(names) if entry["trial_id"] == trial_id]
+
+    def last_attempts(self) -> dict[str, int]:
+        """Number of each trial's last attempt, those that were discarded included."""
+        last: dict[str, int] = {}
+        for name in (self.folder / "ledger").names(".parquet"):
+            trial_id, _, number = name.removesuffix(".parquet").rpartition("-")
+            if number.isdecimal():
+                last[trial_id] = max(int(number), last.get(trial_id, 0))
+        return last
 
     def write_checkpoint(self, trial_id: str, name: str, data: bytes) -> None:
         """Keep a state of a trial, in place of the one of the same name; what LAST was before becomes PREVIOUS."""

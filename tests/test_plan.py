@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -44,6 +45,13 @@ def test_every_configuration_comes_once_with_every_seed(store, cache_dir):
     assert plan.label(plan.trials[0]) == "cls=0.5 reg=1 seed=3"
     assert plan.done == frozenset()
     assert plan.missing == plan.trials
+
+
+def test_what_workers_need_of_a_plan_does_not_grow_with_its_trials(store, cache_dir):
+    more = [{"weighting.loss_weights": {"cls": 1 + i / 100, "reg": 2 + i}} for i in range(100)]
+    few, many = (make_plan(make_study(points), store, cache_dir=cache_dir) for points in (POINTS, more))
+    assert len(pickle.dumps(many)) - len(pickle.dumps(few)) > 50 * len(more)
+    assert abs(len(pickle.dumps(many.for_workers())) - len(pickle.dumps(few.for_workers()))) < 50
 
 
 def test_trials_are_named_alike_wherever_the_study_file_puts_them(store, cache_dir):

@@ -233,24 +233,28 @@ def test_discarding_a_trial_leaves_its_cost_with_the_study(tmp_path):
     assert store.read_checkpoint(gone, "last") is None
     assert store.ledger(gone) == []
     assert cost(store.ledger()) == before
-    again = make_entry(trials[0], store.next_attempt(gone))
+    again = make_entry(trials[0], 1 + store.last_attempts()[gone])
     store.write_ledger(again)
     assert store.ledger(gone) == [{**again, "study": "example", "hostname": None}]
     assert cost(store.ledger())["device_seconds"] == before["device_seconds"] + cost([again])["device_seconds"]
     assert store.read_checkpoint(kept, "last") == b"state"
 
 
-def test_an_attempt_never_takes_the_number_of_another(tmp_path):
+def test_attempts_are_found_by_their_numbers_and_no_others_are_read(tmp_path):
     store = ResultStore(tmp_path, "example")
-    trial = make_trial()
-    assert store.next_attempt(trial.trial_id) == 1
+    trial, other = make_trial(), make_trial(seed=1)
     # The second was killed before it wrote anything.
     for attempt in (1, 3):
         store.write_ledger(make_entry(trial, attempt))
-    store.write_ledger(make_entry(make_trial(seed=1), 9))
-    assert store.next_attempt(trial.trial_id) == 4
+    store.write_ledger(make_entry(other, 9))
+    assert [entry["attempt"] for entry in store.attempts(trial.trial_id, 3)] == [1, 3]
+    assert [entry["attempt"] for entry in store.attempts(trial.trial_id, 2)] == [1]
+    assert store.last_attempts() == {trial.trial_id: 3, other.trial_id: 9}
+    (tmp_path / "example" / "ledger" / f"{other.trial_id}-9.parquet").write_bytes(b"damaged")
+    assert store.attempts(trial.trial_id, 3) == store.entries([f"{trial.trial_id}-{number}" for number in (1, 2, 3)])
     store.discard(trial.trial_id)
-    assert store.next_attempt(trial.trial_id) == 4
+    assert store.attempts(trial.trial_id, 3) == []
+    assert store.last_attempts()[trial.trial_id] == 3
 
 
 def test_a_store_works_from_another_process_and_folder(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from study.execute.holding import Holding
 from study.execute.record import Record
 from study.execute.verdict import Verdict
 from study.plan import Plan
-from study.results import LAST, PREVIOUS, ResultStore
+from study.results import LAST, PREVIOUS, ResultStore, attempt_entry
 from study.schema import Status
 from study.secrecy import without_secrets
 from study.tensors import load_tensors
@@ -79,7 +79,7 @@ def run_attempt(
     with _log_file(store.log_path(trial.trial_id)):
         holding = Holding(
             store,
-            f"{trial.trial_id}-{attempt}",
+            attempt_entry(trial.trial_id, attempt),
             kind="attempt",
             devices=devices,
             group_id=group_id,
@@ -88,7 +88,7 @@ def run_attempt(
             instead_of=idle,
         )
         try:
-            record = Record(trial, plan, store, holding, devices, device_name(device))
+            record = Record(trial, attempt, plan, store, holding, devices, device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
             resume = _last_checkpoint(store, trial)
             if resume is not None:

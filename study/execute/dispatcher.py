@@ -16,6 +16,9 @@ from ray.exceptions import RayError
 from study.execute.allowance import Allowance
 from study.execute.verdict import Verdict
 
+MOST_CALLS = 100_000
+"""Calls that it takes at a time. Two of every slot wait in it (`joined`, `result`); beyond, it would answer nobody."""
+
 _INTERRUPTED: dict[str, Any] = {"epoch": 0, "done": True, "status": "interrupted"}
 """What Ray Tune sees of a trial that this run will not end."""
 

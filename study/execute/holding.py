@@ -119,13 +119,13 @@ class Holding:
                 self.write()
 
 
-def close_running(store: "ResultStore", status: str, trial_id: str | None = None, now: float | None = None) -> None:
-    """Close the ledger entries, of one trial or of all, whose holder was killed.
+def close_running(store: "ResultStore", status: str, entry_id: str | None = None, now: float | None = None) -> None:
+    """Close the ledger entries, one or all, whose holder was killed.
 
     They are charged up to `now`, seconds since the epoch, or else to the latest that the holder can have lived: a beat
     after it last wrote them. What was paused is charged as it is.
     """
-    for entry in store.ledger(trial_id):
+    for entry in store.ledger() if entry_id is None else store.entries([entry_id]):
         if entry["status"] == "running":
             since = (time.time() if now is None else now) - entry["started_at"].timestamp()
             held = since if now is not None else min(since, entry["held_seconds"] + BEAT_SECONDS)

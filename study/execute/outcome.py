@@ -18,6 +18,7 @@ def write_outcome(
     store: ResultStore,
     status: Status,
     *,
+    attempts: int,
     devices: float,
     error: str | None = None,
     epochs: int | None = None,
@@ -31,6 +32,7 @@ def write_outcome(
         plan: its plan.
         store: where the row goes.
         status: how the trial ended.
+        attempts: number of the attempt that ended it.
         devices: all that its workers held together.
         error: why it did not complete; its last line is kept.
         epochs: epochs finished; default: as many as have rows.
@@ -46,7 +48,7 @@ def write_outcome(
         data_hash=plan.splits.data_hash,
         varying=plan.varying,
         status=status,
-        ledger=store.ledger(trial.trial_id),
+        ledger=store.attempts(trial.trial_id, attempts),
         provenance=_provenance(plan.code),
         workers=execution.workers,
         devices_per_worker=devices / execution.workers,

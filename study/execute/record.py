@@ -25,9 +25,16 @@ class Record:
     """What a trial leaves in the results; rows of earlier epochs are kept with it."""
 
     def __init__(
-        self, trial: Trial, plan: Plan, store: ResultStore, holding: Holding, devices: float, device_name: str
+        self,
+        trial: Trial,
+        attempt: int,
+        plan: Plan,
+        store: ResultStore,
+        holding: Holding,
+        devices: float,
+        device_name: str,
     ) -> None:
-        self.trial, self.plan, self.store, self.holding = trial, plan, store, holding
+        self.trial, self.attempt, self.plan, self.store, self.holding = trial, attempt, plan, store, holding
         self.devices, self.device_name = devices, device_name
         self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         self.epochs = 0
@@ -89,6 +96,7 @@ class Record:
             self.plan,
             self.store,
             status,
+            attempts=self.attempt,
             devices=self.devices,
             error=error,
             epochs=self.epochs,

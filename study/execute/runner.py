@@ -18,8 +18,9 @@ from study.capacity import Capacity
 from study.cluster_address import cluster_address
 from study.errors import ClusterError, UserError
 from study.events import Note, OnEvent, Trial, TrialEnded
+from study.execute.attempts import Attempts
 from study.execute.cluster import connected
-from study.execute.dispatcher import Dispatcher, Job
+from study.execute.dispatcher import MOST_CALLS, Dispatcher, Job
 from study.execute.holding import close_running
 from study.execute.interrupt import FirstInterrupt
 from study.execute.lost import get, lost_part
@@ -113,11 +114,12 @@ class _Run:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
-            .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here)
+            .options(num_cpus=0, max_concurrency=MOST_CALLS, scheduling_strategy=here)
             .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after)
         )
         spent = cost(ledger)["device_seconds"]
         self.purse = Purse(study.execution.budget_device_seconds, spent, capacity.devices)
+        self.attempts = Attempts(store)
         self.notes: list[str] = []
         self.judged: set[str] = set()
         rungs = None
@@ -137,7 +139,7 @@ class _Run:
         # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
         self.ahead = 1 if study.search is None and rungs is None else 0
         self.searcher = ProposedTrials(self.dispatcher, self.proposer, slots + self.ahead, self._job)
-        self.work = ray.put((plan, store))
+        self.work = ray.put((plan.for_workers(), store))
         self.search = _Thread(lambda: search(self.dispatcher, self.searcher, judge, storage, log=log))
         self.slots: list[_Thread] = []
         self._add_slots(slots)
@@ -188,7 +190,16 @@ class _Run:
 
     def _add_slots(self, count: int) -> None:
         for _ in range(count):
-            slot = Slot(self.dispatcher, self.work, self.plan, self.store, self.capacity, self.purse, self.storage)
+            slot = Slot(
+                self.dispatcher,
+                self.work,
+                self.plan,
+                self.store,
+                self.capacity,
+                self.attempts,
+                self.purse,
+                self.storage,
+            )
             self.slots.append(_Thread(slot.run))
 
     @property
@@ -235,7 +246,7 @@ class _Run:
             ray.get(self.dispatcher.close.remote("the budget is spent"))
 
     def _job(self, trial: Trial) -> Job:
-        attempt = self.store.next_attempt(trial.trial_id)
+        attempt = self.attempts.next(trial.trial_id)
         if judged := self._is_judged(trial):
             self.judged.add(trial.trial_id)
         seconds = expected_seconds(self.plan, self.store, trial)

@@ -4,6 +4,7 @@ import pickle
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ray.exceptions import RayError
 from study.capacity import Capacity
 from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
+from study.execute.attempts import Attempts
 from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result, wait_for_end
 from study.execute.holding import Holding, close_running
@@ -22,7 +24,7 @@ from study.execute.outcome import last_line, write_outcome
 from study.execute.purse import Purse
 from study.plan import Plan
 from study.prediction import checkpointed_epochs
-from study.results import ResultStore
+from study.results import ResultStore, attempt_entry
 from study.schema import Status
 
 _FINAL: dict[str, Status] = {"oom": "oom", "timeout": "timeout"}
@@ -38,6 +40,7 @@ class Slot:
         plan: the plan.
         store: where the ledger and the rows of failed trials go.
         capacity: what a trial holds.
+        attempts: numbers them.
         purse: counts what is held.
         storage: folder for Ray's own files.
     """
@@ -49,11 +52,12 @@ class Slot:
         plan: Plan,
         store: ResultStore,
         capacity: Capacity,
+        attempts: Attempts,
         purse: Purse,
         storage: Path,
     ) -> None:
         self.dispatcher, self.work, self.plan, self.store = dispatcher, work, plan, store
-        self.capacity, self.purse, self.storage = capacity, purse, storage
+        self.capacity, self.attempts, self.purse, self.storage = capacity, attempts, purse, storage
         self.execution = plan.study.execution
         self.jobs = self.execution.jobs_per_group if self.execution.warm_groups else 1
 
@@ -86,8 +90,9 @@ class Slot:
                 fault = Fault("interrupted", closing)
             if group.running is not None:
                 status = fault.kind if fault.kind in ("timeout", "interrupted") else "lost"
-                close_running(self.store, status, group.running.trial_id, now=time.time())
-            self.purse.release(group_id, self._charge(group_id, error))
+                running = attempt_entry(group.running.trial_id, group.running.attempt)
+                close_running(self.store, status, running, now=time.time())
+            self.purse.release(group_id, self._charge(group_id, group.jobs, error))
             if fault.kind == "results":
                 raise UserError(fault.error)
             if group.running is not None:
@@ -107,14 +112,15 @@ class Slot:
                 self.purse.hold(group_id, held_since)
             startup.end("lost" if held_since is None else "completed", started=held_since)
 
-    def _charge(self, group_id: str, error: Exception | None) -> float:
+    def _charge(self, group_id: str, jobs: Sequence[Job], error: Exception | None) -> float:
         """Close the group's ledger: whatever it held that was no attempt of a trial is idle time of the study.
 
         Returns:
             Device-seconds of the whole group.
         """
         now = time.time()
-        entries = {entry["entry_id"]: entry for entry in self.store.ledger() if entry["group_id"] == group_id}
+        names = [f"{group_id}-startup", f"{group_id}-idle", *(attempt_entry(job.trial_id, job.attempt) for job in jobs)]
+        entries = {entry["entry_id"]: entry for entry in self.store.entries(names) if entry["group_id"] == group_id}
         startup = entries[f"{group_id}-startup"]
         if f"{group_id}-idle" in entries:
             others = [entry for entry in entries.values() if entry["kind"] != "idle"]
@@ -130,7 +136,7 @@ class Slot:
         again = fault.kind not in ("oom", "interrupted") and job.retry < self.execution.max_retries
         if again:
             seconds = expected_seconds(self.plan, self.store, trial)
-            retry = replace(job, attempt=job.attempt + 1, retry=job.retry + 1, seconds=seconds)
+            retry = replace(job, attempt=self.attempts.next(job.trial_id), retry=job.retry + 1, seconds=seconds)
             if ray.get(self.dispatcher.submit.remote(retry, first=True)):
                 text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
                 self._tell(Note(text), trial)
@@ -138,7 +144,9 @@ class Slot:
             fault = Fault("interrupted", fault.error)
         status: Status = "interrupted" if fault.kind == "interrupted" else _FINAL.get(fault.kind, "failed")
         devices = self.capacity.devices
-        row = write_outcome(trial, self.plan, self.store, status, devices=devices, error=fault.error)
+        row = write_outcome(
+            trial, self.plan, self.store, status, attempts=job.attempt, devices=devices, error=fault.error
+        )
         self._tell(TrialEnded(trial, row), trial)
 
     def _tell(self, event: Event, trial: Trial) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from study.prediction.conditions import Conditions
 from study.prediction.costs import UnitCosts
 from study.prediction.kinds import kind_of
@@ -35,6 +37,15 @@ class _Measured:
 
 
 @dataclass(frozen=True)
+class _Nearest:
+    """The newest trials of a kind, of those that ran most like those to come: all, and by configuration_id."""
+
+    other_data: bool
+    all: Sequence[_Measured]
+    of: Mapping[str | None, Sequence[_Measured]]
+
+
+@dataclass(frozen=True)
 class _Span:
     """When and where a trial ran, in seconds since the epoch; the time between two attempts is left out."""
 
@@ -47,13 +58,33 @@ class _Span:
         end = row["ended_at"].timestamp()
         return cls(row["hostname"], end - row["device_seconds"] / (row["workers"] * row["devices_per_worker"]), end)
 
-    def beside(self, others: Iterable["_Span"]) -> int:
-        """How many trials ran at a time on this trial's machine while it did, itself included, on average."""
-        if self.end == self.begin:
-            return 1
-        here = (other for other in others if other.hostname == self.hostname)
-        shared = sum(max(0.0, min(self.end, other.end) - max(self.begin, other.begin)) for other in here)
-        return round(shared / (self.end - self.begin))
+
+def _beside(spans: Sequence[_Span]) -> list[int]:
+    """How many trials ran at a time on each trial's machine while it did, itself included, on average."""
+    machines: dict[str, list[int]] = defaultdict(list)
+    for index, span in enumerate(spans):
+        machines[span.hostname].append(index)
+    found = [1] * len(spans)
+    for here in machines.values():
+        begins, ends = (np.array([getattr(spans[index], name) for index in here]) for name in ("begin", "end"))
+        origin = begins.min()  # small numbers add up exactly enough
+        begins, ends = begins - origin, ends - origin
+        shared = _held(ends, begins, ends) - _held(begins, begins, ends)
+        lengths = ends - begins
+        for index, time, length in zip(here, shared, lengths, strict=True):
+            found[index] = round(time / length) if length > 0 else 1
+    return found
+
+
+def _held(until: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Time that spans have lasted until each of these moments, all together."""
+
+    def since(marks: np.ndarray) -> np.ndarray:
+        marks = np.sort(marks)
+        count = np.searchsorted(marks, until, side="right")
+        return count * until - np.concatenate([[0.0], np.cumsum(marks)])[count]
+
+    return since(begins) - since(ends)
 
 
 class History:
@@ -69,6 +100,7 @@ class History:
         self.conditions, self.data_hash = conditions, data_hash
         self._frames: dict[str, Frames | None] = {data_hash: frames}
         self._measured: dict[str, list[_Measured]] = defaultdict(list)
+        self._nearest: dict[str, _Nearest] = {}
         self._groups: list[float] = []
 
     def read(self, store: ResultStore, rows: Iterable[Mapping[str, Any]] | None = None) -> None:
@@ -81,10 +113,11 @@ class History:
         rows = [row for row in (store.trials() if rows is None else rows) if row["imported_from"] is None]
         spans = [_Span.of(row) for row in rows]
         found = False
-        for row, span in zip(rows, spans, strict=True):
-            if row["status"] == "completed" and (measured := self._measure(row, span.beside(spans), store)) is not None:
+        for row, beside in zip(rows, _beside(spans), strict=True):
+            if row["status"] == "completed" and (measured := self._measure(row, beside, store)) is not None:
                 self._measured[measured.kind].append(measured)
                 found = True
+        self._nearest.clear()
         if found:
             self._groups += _group_seconds(store.ledger(), self.conditions)
 
@@ -109,21 +142,26 @@ class History:
         Of its trials those count that ran on the same data, if there are any; of these those with the most similar
         number of trials beside them; and of these those of the same configuration.
         """
+        if kind not in self._nearest:
+            self._nearest[kind] = self._find_nearest(kind)
+        nearest = self._nearest[kind]
+        same = configuration_id in nearest.of
+        newest = nearest.of[configuration_id] if same else nearest.all
+        return _median([one.costs for one in newest], self._basis(newest, nearest.other_data, same))
 
-        def distance(one: _Measured) -> tuple[bool, int, bool]:
+    def _find_nearest(self, kind: str) -> "_Nearest":
+        """Looks at all trials of a kind once, whatever number of configurations is asked for."""
+
+        def distance(one: _Measured) -> tuple[bool, int]:
             beside = self.conditions.beside
-            return (
-                one.data_hash != self.data_hash,
-                0 if beside is None else abs(one.beside - beside),
-                configuration_id is not None and one.configuration_id != configuration_id,
-            )
+            return one.data_hash != self.data_hash, 0 if beside is None else abs(one.beside - beside)
 
-        measured = self._measured[kind]
-        nearest = min(map(distance, measured))
-        chosen = [one for one in measured if distance(one) == nearest]
-        newest = sorted(chosen, key=lambda one: one.ended_at)[-_NEWEST:]
-        same = all(one.configuration_id == configuration_id for one in newest)
-        return _median([one.costs for one in newest], self._basis(newest, nearest[0], same))
+        nearest = min(map(distance, self._measured[kind]))
+        chosen = sorted((one for one in self._measured[kind] if distance(one) == nearest), key=lambda one: one.ended_at)
+        of: dict[str | None, list[_Measured]] = defaultdict(list)
+        for one in chosen:
+            of[one.configuration_id].append(one)
+        return _Nearest(nearest[0], chosen[-_NEWEST:], {name: group[-_NEWEST:] for name, group in of.items()})
 
     def _basis(self, chosen: Sequence[_Measured], other_data: bool, same: bool) -> str:
         count = "a completed trial" if len(chosen) == 1 else f"{len(chosen)} completed trials"

@@ -30,7 +30,7 @@ def test_entries_of_killed_holders_are_charged_to_the_latest_that_they_can_have_
         entry("t-1", "running", 30.0, ago=100, kind="attempt", trial_id="t"),
     ):
         store.write_ledger(before)
-    close_running(store, "timeout", "t", now=datetime.now(UTC).timestamp())
+    close_running(store, "timeout", "t-1", now=datetime.now(UTC).timestamp())
     close_running(store, "lost")
     after = {entry["entry_id"]: (entry["status"], round(entry["held_seconds"])) for entry in store.ledger()}
     assert after == {

@@ -10,6 +10,7 @@ from killed_writes import ends, run_script
 from tiny import open_study, rows, tiny_study
 
 from study.execute.attempt import run_attempt
+from study.execute.attempts import Attempts
 from study.execute.holding import close_running
 from study.results import load
 from study.schema import ROW_KEYS, TABLES
@@ -25,7 +26,7 @@ def suffer(folder: Path, cache: Path) -> None:
         (trial,) = plan.trials
 
         def attempt(_change, trial=trial, plan=plan, store=store):
-            attempt = store.next_attempt(trial.trial_id)
+            attempt = Attempts(store).next(trial.trial_id)
             run_attempt(trial, plan, store, attempt=attempt, device=torch.device("cpu"))
 
         if ends(attempt, folder / str(number), kill_before=number):

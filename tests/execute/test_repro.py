@@ -135,7 +135,9 @@ def test_a_pruned_trial_is_run_as_far_as_it_came_and_on_as_many_threads(tmp_path
 def test_an_interrupted_trial_is_compared_as_far_as_it_has_rows(tmp_path, cache_dir, repro):
     answers = iter([Verdict.STOP])
     store, row, plan = stored(tmp_path, cache_dir, tiny_study(), verdict=lambda: next(answers))
-    write_outcome(plan.trials[0], plan, store, "interrupted", devices=1.0, error="the study was interrupted")
+    write_outcome(
+        plan.trials[0], plan, store, "interrupted", attempts=1, devices=1.0, error="the study was interrupted"
+    )
     # Killed between two files of the next epoch.
     steps = store.read_rows("steps", row["trial_id"])
     store.write_rows("steps", row["trial_id"], [*steps, {**steps[-1], "epoch": 2, "step": 4}])
@@ -161,7 +163,7 @@ def test_the_rows_of_a_failed_trial_are_compared_and_its_failure_may_come_again(
     store.write_manifest(plan.splits.data_hash, {}, "synthetic:tiny")
     with pytest.raises(RuntimeError, match="broken"):
         run_attempt(plan.trials[0], plan, store, attempt=1, device=torch.device("cpu"))
-    row = write_outcome(plan.trials[0], plan, store, "failed", devices=1.0, error="a worker died")
+    row = write_outcome(plan.trials[0], plan, store, "failed", attempts=1, devices=1.0, error="a worker died")
     assert row["epochs"] == 1
     equal = f"bit-equal: 3 tables, {num_rows(store, row)} rows"
     ends = "the stored run ended failed: a worker died; this one failed: RuntimeError: weighting is broken"
@@ -172,7 +174,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, cache_dir):
     study = tiny_study(epochs=500, weighting={"kind": "user_parts.faulty", "action": "slow"})
     plan, store = open_study(study, tmp_path / "results", cache_dir)
     store.write_manifest(plan.splits.data_hash, {}, study.data.root)
-    write_outcome(plan.trials[0], plan, store, "completed", devices=1.0, epochs=500)
+    write_outcome(plan.trials[0], plan, store, "completed", attempts=1, devices=1.0, epochs=500)
     before = content(tmp_path / "results")
     (tmp_path / "scratch").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "scratch"), "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from short_trials import EXECUTION, tiny_study
 
 from study.plan import make_plan
 from study.prediction.conditions import find_conditions
-from study.prediction.history import History
+from study.prediction.history import History, _beside, _Span
 from study.prediction.kinds import kind_of
 from study.prediction.work import Frames, Work
 from study.results import ResultStore
@@ -138,3 +139,18 @@ def test_a_worker_group_costs_its_start_and_its_waiting(planned, splits):
     entry("lost", "startup", 100.0, status="lost")
     entry("larger", "startup", 100.0, devices=2.0)
     assert planned.history().group_seconds == pytest.approx((6 + 10) / 2)
+
+
+def test_trials_are_counted_at_every_moment_of_those_on_their_machine():
+    draw = random.Random(0)
+    spans = []
+    for _ in range(300):
+        begin = 1.7e9 + draw.uniform(0, 2000)
+        spans.append(_Span(draw.choice("ab"), begin, begin + draw.choice((0.0, 1.0, draw.uniform(0, 200)))))
+    expected = []
+    for one in spans:
+        others = [other for other in spans if other.hostname == one.hostname]
+        shared = sum(max(0.0, min(one.end, other.end) - max(one.begin, other.begin)) for other in others)
+        expected.append(round(shared / (one.end - one.begin)) if one.end > one.begin else 1)
+    assert max(expected) > 5
+    assert _beside(spans) == expected
