@@ -1,12 +1,13 @@
 # Two commands for a new machine: `make study` and `make test`. Everything is installed into .venv.
-# `make test-browser` checks the report in a browser, which is the only thing that is installed elsewhere.
+# `make test-browser` checks the report in a browser, which is the only thing that is installed elsewhere; `make chaos`
+# disturbs running studies at length.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: setup study test test-browser lint clean
+.PHONY: setup study test test-browser chaos lint clean
 
 setup: $(INSTALLED)
 
@@ -36,6 +37,10 @@ test-browser: setup
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser --numprocesses=0 tests/browser
+
+# Faults of all kinds, in about an hour. As root: some need network namespaces, and fail without.
+chaos: setup
+	$(BIN)/python benchmarks/chaos results/chaos/$$(date +%Y%m%d-%H%M%S)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

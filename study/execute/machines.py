@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
-from ray._private.state import state
+import yaml
 
 from study.capacity import Capacity, find_capacity
 from study.config import Execution
@@ -25,13 +28,41 @@ def present_machines() -> list[Machine]:
 
 def possible_machines() -> list[Machine]:
     """All machines of the cluster once its autoscaler has started as many as it may; none without an autoscaler."""
-    return list(_declared(state.get_cluster_config()))
+    return list(_declared(_autoscaling_config(ray.get_runtime_context().gcs_address)))
 
 
-def _declared(config: Any) -> Iterator[Machine]:
-    for group in config.node_group_configs if config is not None else ():
-        for _ in range(max(0, group.max_count)):
-            yield dict(group.resources)
+@lru_cache(maxsize=1)
+def _autoscaling_config(gcs_address: str) -> Mapping[str, Any]:
+    """The file that the cluster was brought up by; empty without an autoscaler.
+
+    Ray tells nobody what is in it, so a task looks on the head, which runs the autoscaler.
+    """
+    on_head = ray.remote(_read_config).options(num_cpus=0, resources={"node:__internal_head__": 0.001})
+    return ray.get(on_head.remote(gcs_address))
+
+
+def _read_config(gcs_address: str) -> Mapping[str, Any]:
+    option = "--autoscaling-config="
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if f"--gcs-address={gcs_address}" in words and any(word.endswith("monitor.py") for word in words):
+                for word in words:
+                    if word.startswith(option):
+                        return yaml.safe_load(Path(word.removeprefix(option)).expanduser().read_text())
+    return {}
+
+
+def _declared(config: Mapping[str, Any]) -> Iterator[Machine]:
+    """The head, and as many others as there may be in all, those that the autoscaler prefers first."""
+    types = dict(config.get("available_node_types", {}))
+    head = types.pop(config.get("head_node_type"), None)
+    if head is not None:
+        yield head.get("resources", {})
+    preferred = sorted(types.values(), key=lambda group: -group.get("priority", 0))
+    most = config.get("max_workers", 0)
+    workers = [group.get("resources", {}) for group in preferred for _ in range(group.get("max_workers", most))]
+    yield from workers[:most]
 
 
 def cluster_capacity(
@@ -61,11 +92,12 @@ def cluster_capacity(
 
 def _fitting(execution: Execution) -> list[Capacity]:
     present, possible = present_machines(), possible_machines()
-    if not possible:
+    if not any(possible):  # no autoscaler, or one whose file does not say what its machines have
         return [find_capacity(execution, present)]
     if execution.gpus_per_worker is None and any(machine.get("GPU", 0) for machine in possible):
         execution = execution.model_copy(update={"gpus_per_worker": 1.0})  # also while there are none yet
-    found = [find_capacity(execution, possible)]
-    with suppress(UserError):  # the autoscaler starts some
-        found.append(find_capacity(execution, present))
-    return found
+    found = []
+    for machines in (present, possible):
+        with suppress(UserError):
+            found.append(find_capacity(execution, machines))
+    return found or [find_capacity(execution, possible)]

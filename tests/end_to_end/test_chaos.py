@@ -1,4 +1,4 @@
-"""What `benchmarks/chaos.py` does at length: parts of a running study are killed, and nothing comes of it."""
+"""What `benchmarks/chaos/kills.py` does at length: parts of a running study are killed, and nothing comes of it."""
 
 import signal
 import time
@@ -8,9 +8,9 @@ import psutil
 import pytest
 import torch
 from chaos_short import STUDY
-from faults.checks import failed_checks
-from faults.driver import HELPERS, Driver
-from faults.observer import Observer
+from checks import failed_checks
+from driver import HELPERS, Driver
+from observer import Observer
 
 from study.execute.attempt import run_attempt
 from study.plan import make_plan

@@ -33,9 +33,10 @@ class Driver:
     Args:
         command: arguments after `python`.
         environment: variables beside those of this process.
+        within: command that runs it elsewhere.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], within: Sequence[str] = ()) -> None:
         self.lines: list[str] = []
         self.errors: list[str] = []
         self.epochs: list[float] = []
@@ -43,7 +44,7 @@ class Driver:
         self.started_at = time.time()
         self.ended_at = float("nan")
         self._process = subprocess.Popen(
-            [sys.executable, *command],
+            [*within, sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,8 +1,8 @@
 """Kill parts of running studies at random moments, and check that what comes out is what an undisturbed run gives.
 
-    python benchmarks/chaos.py FOLDER
+    python benchmarks/chaos/kills.py FOLDER
 
-Two studies of ten small trials (`benchmarks/faults/chaos_points.py`, and `chaos_search.py`, which searches) run once
+Two studies of ten small trials (`chaos_points.py`, and `chaos_search.py`, which searches) run once
 undisturbed. Then they run in turn while training worker, trial actor, dispatcher, Train controller, raylet, GCS or
 driver are killed (SIGKILL), 30 times in all. Whenever a run ends without having finished its study, the same command is
 started again. Meanwhile a thread looks ten times a second which training workers exist: the ledger must charge every
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from faults.checks import failed_checks
-from faults.driver import Driver, name_of
-from faults.killing import NOT_SEEN, WENT_ON, Campaign, draw_kills
-from faults.observer import Observer
+from checks import failed_checks
+from driver import Driver, name_of
+from killing import NOT_SEEN, WENT_ON, Campaign, draw_kills
+from observer import Observer
 
 from study.results import ResultStore, cost
 
@@ -80,7 +80,7 @@ def judge(campaign: Campaign, name: str, folder: Path, observer: Observer) -> li
 
 
 def command(name: str, results: Path) -> list[str]:
-    return ["-m", "study.run", str(Path(__file__).parent / "faults" / f"{name}.py"), "--results", str(results)]
+    return ["-m", "study.run", str(Path(__file__).parent / f"{name}.py"), "--results", str(results)]
 
 
 def leftovers(drivers: list[Driver], seconds: float) -> list[str]:

@@ -1,6 +1,6 @@
-"""Study of `benchmarks/chaos.py`: eight random suggestions one after the other, and the best two under another seed."""
+"""Study of `kills.py`: eight random suggestions one after the other, and the best two under another seed."""
 
-from chaos_points import STUDY as POINTS  # type: ignore[import-not-found]  # beside this file, whoever loads it
+from chaos_points import STUDY as POINTS  # beside this file, whoever loads it
 
 from study.config import Execution, Study
 from study.search_config import Search

@@ -1,4 +1,4 @@
-"""Study of `benchmarks/chaos.py`: ten trials of a few seconds, five points under two seeds, two at a time."""
+"""Study of `kills.py`: ten trials of a few seconds, five points under two seeds, two at a time."""
 
 from study.config import Data, Study, Train
 from study.losses.objectives import CLS_REG_REID

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from faults.driver import VICTIMS, Driver, name_of
+from driver import VICTIMS, Driver, name_of
 
 SAMPLE_SECONDS = 0.1
 

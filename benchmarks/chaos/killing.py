@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from faults.driver import VICTIMS, Driver
-from faults.observer import Observer
+from driver import VICTIMS, Driver
+from observer import Observer
 
 ENDING = ("dispatcher", "raylet", "gcs", "driver")
 """A run cannot go on without these."""
