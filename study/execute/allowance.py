@@ -35,7 +35,7 @@ class Allowance:
 
     def set(self, left: float) -> None:
         """So many seconds are left now."""
-        self._left, self._at = left, time.time()
+        self._left, self._at = left, time.monotonic()
 
     def affords(self, jobs: Sequence[float | None], busy: float, groups: int, *, another_group: bool) -> bool:
         """Whether these jobs can be run to their end.
@@ -60,4 +60,4 @@ class Allowance:
         return not self.limited or groups * (_MARGIN * seconds + END_SECONDS) <= self._now(groups)
 
     def _now(self, groups: int) -> float:
-        return self._left - groups * (time.time() - self._at)
+        return self._left - groups * (time.monotonic() - self._at)

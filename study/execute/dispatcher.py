@@ -62,10 +62,10 @@ class GroupState:
         placement_group: what Ray reserved for it.
         jobs: all it was given; the last one may be running.
         running: the job it works on.
-        running_since: when it began, in seconds since the epoch like all times here.
+        running_since: when it began (`time.monotonic`, which on one machine is the same to all processes).
         fault: the first one that was told.
-        started_at: when it was asked for.
-        held_since: since when it holds devices, once it is ready.
+        started_at: when it was asked for (`time.monotonic`).
+        held_since: since when it holds devices, once it is ready; seconds since the epoch, by its own machine's clock.
         leaving: whether it was told that there is nothing to do for it.
     """
 
@@ -76,7 +76,7 @@ class GroupState:
     running: Job | None = None
     running_since: float = 0.0
     fault: Fault | None = None
-    started_at: float = field(default_factory=time.time)
+    started_at: float = field(default_factory=time.monotonic)
     held_since: float | None = None
     leaving: bool = False
     deadline: asyncio.TimerHandle | None = None
@@ -200,7 +200,7 @@ class Dispatcher:
             await self._notify()
             return None
         job = self._queue.popleft()
-        group.running, group.running_since = job, time.time()
+        group.running, group.running_since = job, time.monotonic()
         group.jobs.append(job)
         if self._timeout_seconds is not None:
             loop = asyncio.get_running_loop()
@@ -331,7 +331,7 @@ class Dispatcher:
                 self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
 
     def _affords(self, jobs: Sequence[Job], *, another_group: bool, beside_others: bool = True) -> bool:
-        now, busy = time.time(), 0.0
+        now, busy = time.monotonic(), 0.0
         for group in self._groups.values() if beside_others else ():
             if group.running is not None and group.running.seconds is not None:
                 busy += max(0.0, group.running.seconds - (now - group.running_since))

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import UserError
@@ -96,13 +96,26 @@ class Holding:
             if not self._ended.is_set() and self._paused is None:
                 self._put("running")
 
+    @property
+    def since(self) -> float:
+        """When it began to be charged (`time.monotonic`)."""
+        return self._start
+
     def end(self, status: str, *, started: float | None = None) -> None:
-        """Write the entry a last time; `started`, seconds since the epoch, corrects when holding began."""
+        """Write the entry a last time.
+
+        Args:
+            status: how it ended.
+            started: when holding really began, later than was thought; seconds since the epoch. It may come from
+                another machine, and clocks can be wrong: nothing before the entry or after now is believed.
+        """
         with self._lock:
             self._ended.set()
             if started is not None:
-                self._start += started - self._entry["started_at"].timestamp()
-                self._entry["started_at"] = datetime.fromtimestamp(started, UTC)
+                later = started - self._entry["started_at"].timestamp()
+                later = min(max(0.0, later), time.monotonic() - self._start)
+                self._start += later
+                self._entry["started_at"] += timedelta(seconds=later)
             self._put(status)
         if self._instead_of is not None:
             self._instead_of.resume(self._start + self._entry["held_seconds"])
@@ -119,16 +132,20 @@ class Holding:
                 self.write()
 
 
-def close_running(store: "ResultStore", status: str, entry_id: str | None = None, now: float | None = None) -> None:
+def close_running(
+    store: "ResultStore", status: str, entry_id: str | None = None, held_seconds: float | None = None
+) -> None:
     """Close the ledger entries, one or all, whose holder was killed.
 
-    They are charged up to `now`, seconds since the epoch, or else to the latest that the holder can have lived: a beat
-    after it last wrote them. What was paused is charged as it is.
+    They are charged what they held, or else up to the latest that the holder can have lived: a beat after it last wrote
+    them. What was paused is charged as it is.
     """
     for entry in store.ledger() if entry_id is None else store.entries([entry_id]):
         if entry["status"] == "running":
-            since = (time.time() if now is None else now) - entry["started_at"].timestamp()
-            held = since if now is not None else min(since, entry["held_seconds"] + BEAT_SECONDS)
+            held = held_seconds
+            if held is None:
+                since = max(entry["held_seconds"], time.time() - entry["started_at"].timestamp())
+                held = min(since, entry["held_seconds"] + BEAT_SECONDS)
             store.write_ledger({**entry, "held_seconds": held, "status": status})
         elif entry["status"] == "paused":
             store.write_ledger({**entry, "status": status})

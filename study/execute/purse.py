@@ -22,7 +22,7 @@ class Purse:
         self._lock = threading.Lock()
 
     def hold(self, group_id: str, since: float) -> None:
-        """A worker group holds its devices since this time, in seconds since the epoch; told again, the last counts."""
+        """A worker group holds its devices since this time (`time.monotonic`); told again, the last counts."""
         with self._lock:
             self._held[group_id] = since
 
@@ -35,7 +35,7 @@ class Purse:
     @property
     def spent(self) -> float:
         """Device-seconds until now."""
-        now = time.time()
+        now = time.monotonic()
         with self._lock:
             return self._spent + sum(self._devices * (now - since) for since in self._held.values())
 

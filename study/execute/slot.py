@@ -70,10 +70,10 @@ class Slot:
         """
         failed_starts = 0
         while ray.get(self.dispatcher.start_group.remote(group_id := uuid.uuid4().hex[:12])):
-            started, error = time.time(), None
+            error = None
             devices = self.capacity.devices
-            self.purse.hold(group_id, started)
             startup = Holding(self.store, f"{group_id}-startup", kind="startup", devices=devices, group_id=group_id)
+            self.purse.hold(group_id, startup.since)
             joining = threading.Thread(target=self._end_startup, args=(group_id, startup), daemon=True)
             joining.start()
             try:
@@ -91,8 +91,8 @@ class Slot:
             if group.running is not None:
                 status = fault.kind if fault.kind in ("timeout", "interrupted") else "lost"
                 running = attempt_entry(group.running.trial_id, group.running.attempt)
-                close_running(self.store, status, running, now=time.time())
-            self.purse.release(group_id, self._charge(group_id, group.jobs, error))
+                close_running(self.store, status, running, time.monotonic() - group.running_since)
+            self.purse.release(group_id, self._charge(group_id, time.monotonic() - startup.since, group.jobs, error))
             if fault.kind == "results":
                 raise UserError(fault.error)
             if group.running is not None:
@@ -108,23 +108,21 @@ class Slot:
         # Should the dispatcher have died, the study ends with an error of its own.
         with suppress(RayError):
             held_since = ray.get(self.dispatcher.joined.remote(group_id))
-            if held_since is not None:
-                self.purse.hold(group_id, held_since)
             startup.end("lost" if held_since is None else "completed", started=held_since)
+            if held_since is not None:
+                self.purse.hold(group_id, startup.since)
 
-    def _charge(self, group_id: str, jobs: Sequence[Job], error: Exception | None) -> float:
+    def _charge(self, group_id: str, held_seconds: float, jobs: Sequence[Job], error: Exception | None) -> float:
         """Close the group's ledger: whatever it held that was no attempt of a trial is idle time of the study.
 
         Returns:
             Device-seconds of the whole group.
         """
-        now = time.time()
         names = [f"{group_id}-startup", f"{group_id}-idle", *(attempt_entry(job.trial_id, job.attempt) for job in jobs)]
         entries = {entry["entry_id"]: entry for entry in self.store.entries(names) if entry["group_id"] == group_id}
-        startup = entries[f"{group_id}-startup"]
         if f"{group_id}-idle" in entries:
             others = [entry for entry in entries.values() if entry["kind"] != "idle"]
-            held = now - startup["started_at"].timestamp() - sum(entry["held_seconds"] for entry in others)
+            held = held_seconds - sum(entry["held_seconds"] for entry in others)
             idle = entries[f"{group_id}-idle"]
             idle |= {"held_seconds": max(0.0, held), "status": "lost" if error else "completed"}
             self.store.write_ledger(idle)

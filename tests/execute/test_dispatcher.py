@@ -3,9 +3,12 @@
 import asyncio
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from study.execute import allowance
+from study.execute import dispatcher as dispatcher_module
 from study.execute.dispatcher import Dispatcher, Fault, Job
 from study.execute.verdict import Verdict
 
@@ -272,10 +275,11 @@ def test_the_start_of_a_group_is_not_counted_twice(monkeypatch):
         await submit(dispatcher, x=10.0)
         await dispatcher.set_left(40)
         await groups(dispatcher, "a")
-        later = time.time() + 19
-        monkeypatch.setattr(time, "time", lambda: later)
+        later = time.monotonic() + 19
+        for module in (allowance, dispatcher_module):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later))
         await dispatcher.set_left(21)
-        await dispatcher.join("a", None, ("node", 1), None, later)
+        await dispatcher.join("a", None, ("node", 1), None, time.time())
         assert (await dispatcher.next_job("a", 0)).trial_id == "x"
 
     run(scenario())

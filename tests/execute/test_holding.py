@@ -1,8 +1,11 @@
 """Ledger entries whose holders were killed."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
-from study.execute.holding import BEAT_SECONDS, close_running
+import pytest
+
+from study.execute.holding import BEAT_SECONDS, Holding, close_running
 from study.results import ResultStore
 
 ENTRY = {"group_id": "g", "devices": 1.0, "startup_seconds": 0.0, "train_seconds": 0.0, "eval_seconds": 0.0}
@@ -30,7 +33,7 @@ def test_entries_of_killed_holders_are_charged_to_the_latest_that_they_can_have_
         entry("t-1", "running", 30.0, ago=100, kind="attempt", trial_id="t"),
     ):
         store.write_ledger(before)
-    close_running(store, "timeout", "t-1", now=datetime.now(UTC).timestamp())
+    close_running(store, "timeout", "t-1", held_seconds=100.0)
     close_running(store, "lost")
     after = {entry["entry_id"]: (entry["status"], round(entry["held_seconds"])) for entry in store.ledger()}
     assert after == {
@@ -40,3 +43,22 @@ def test_entries_of_killed_holders_are_charged_to_the_latest_that_they_can_have_
         "over": ("completed", 5),
         "t-1": ("timeout", 100),
     }
+
+
+@pytest.mark.parametrize(("offset", "least", "most"), [(-3600, 0.3, 60), (3600, 0, 60), (0.2, 0.1, 60)])
+def test_a_clock_that_is_wrong_charges_no_second_that_was_not_held(tmp_path, offset, least, most):
+    store = ResultStore(tmp_path, "tiny")
+    began = time.time()
+    holding = Holding(store, "e", kind="startup", devices=1.0, group_id="g")
+    time.sleep(0.3)
+    holding.end("completed", started=began + offset)
+    (written,) = store.ledger()
+    assert least <= written["held_seconds"] <= most
+    assert began - 1 < written["started_at"].timestamp() < began + 60
+
+
+def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
+    store = ResultStore(tmp_path, "tiny")
+    store.write_ledger(entry("e", "running", 30.0, ago=-3600))
+    close_running(store, "lost")
+    assert store.ledger()[0]["held_seconds"] == 30.0
