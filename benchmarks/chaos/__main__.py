@@ -17,6 +17,7 @@ import pandas as pd
 
 SCRIPTS = {
     "kills": "processes of studies and of Ray's are killed at random moments",
+    "surroundings": "the disk is full, and the clock jumps, while a study runs",
     "ray_up": "nodes of a cluster from `ray up` are killed and cut off",
 }
 """What to run, and what each does."""
