@@ -106,8 +106,8 @@ class Holding:
 
         Args:
             status: how it ended.
-            started: when holding really began, later than was thought; seconds since the epoch. It may come from
-                another machine, and clocks can be wrong: nothing before the entry or after now is believed.
+            started: when holding really began, later than was thought, paused or not; seconds since the epoch. It may
+                come from another machine, and clocks can be wrong: nothing before the entry or after now is believed.
         """
         with self._lock:
             self._ended.set()
@@ -116,7 +116,7 @@ class Holding:
                 later = min(max(0.0, later), time.monotonic() - self._start)
                 self._start += later
                 self._entry["started_at"] += timedelta(seconds=later)
-            self._put(status)
+            self._put(status, self._paused if started is None else None)
         if self._instead_of is not None:
             self._instead_of.resume(self._start + self._entry["held_seconds"])
 

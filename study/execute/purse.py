@@ -27,9 +27,9 @@ class Purse:
             self._held[group_id] = since
 
     def release(self, group_id: str, charged: float) -> None:
-        """It has ended, and the ledger charges it these device-seconds."""
+        """It has ended, whether or not it ever held any, and the ledger charges it these device-seconds."""
         with self._lock:
-            del self._held[group_id]
+            self._held.pop(group_id, None)
             self._spent += charged
 
     @property

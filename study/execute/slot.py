@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayError
 
 from study.capacity import Capacity
+from study.cluster_address import cluster_address
 from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.attempts import Attempts
@@ -73,7 +74,10 @@ class Slot:
             error = None
             devices = self.capacity.devices
             startup = Holding(self.store, f"{group_id}-startup", kind="startup", devices=devices, group_id=group_id)
-            self.purse.hold(group_id, startup.since)
+            if cluster_address() is None:
+                self.purse.hold(group_id, startup.since)
+            else:  # its machine may have to be started first: until then nothing is held
+                startup.pause()
             joining = threading.Thread(target=self._end_startup, args=(group_id, startup), daemon=True)
             joining.start()
             try:

@@ -62,3 +62,27 @@ def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
     store.write_ledger(entry("e", "running", 30.0, ago=-3600))
     close_running(store, "lost")
     assert store.ledger()[0]["held_seconds"] == 30.0
+
+
+def test_waiting_for_a_machine_is_not_charged(tmp_path):
+    store = ResultStore(tmp_path, "tiny")
+    holding = Holding(store, "e", kind="startup", devices=1.0, group_id="g")
+    holding.pause()
+    time.sleep(0.5)
+    waiting = store.ledger()[0]
+    assert (waiting["status"], waiting["held_seconds"] < 0.5) == ("paused", True)
+    holding.end("completed", started=waiting["started_at"].timestamp() + 0.4)
+    (ended,) = store.ledger()
+    assert ended["status"] == "completed"
+    assert ended["held_seconds"] > 0.05
+    assert ended["started_at"] > waiting["started_at"]
+
+
+def test_what_waited_in_vain_is_not_charged(tmp_path):
+    store = ResultStore(tmp_path, "tiny")
+    holding = Holding(store, "e", kind="startup", devices=1.0, group_id="g")
+    holding.pause()
+    paused = store.ledger()[0]["held_seconds"]
+    time.sleep(0.3)
+    holding.end("lost")
+    assert (store.ledger()[0]["status"], store.ledger()[0]["held_seconds"]) == ("lost", paused)

@@ -39,3 +39,9 @@ def test_without_a_budget_it_is_never_empty():
     purse.hold("a", time.monotonic())
     assert purse.left == math.inf
     assert not purse.is_empty
+
+
+def test_a_group_that_never_held_anything_costs_nothing():
+    purse = Purse(100.0, spent=10.0, devices=1.0)
+    purse.release("waited in vain", 0.0)
+    assert purse.spent == 10.0
