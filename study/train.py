@@ -254,18 +254,18 @@ class LiveTrial:
         """
         if self.device.type != "cuda":
             for place in range(self.steps_per_epoch):
-                batch, share = self._host_batch(place)
+                batch, share = self.host_batch(place)
                 yield batch.on(self.device), share
             return
 
         def pinned(place: int) -> tuple[HostBatch, float]:
-            batch, share = self._host_batch(place)
+            batch, share = self.host_batch(place)
             return batch.pinned(), share
 
         for batch, share in one_ahead(pinned, self.steps_per_epoch):
             yield batch.on(self.device), share
 
-    def _host_batch(self, place: int) -> tuple[HostBatch, float]:
+    def host_batch(self, place: int) -> tuple[HostBatch, float]:
         """This worker's part of a global batch, and its share of the pairs."""
         size = self.config.batch_size
         end = (place + 1) * size

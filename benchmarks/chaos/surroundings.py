@@ -25,7 +25,7 @@ from study.results import ResultStore, cost
 
 STUDY = Path(__file__).parent / "chaos_points.py"
 FAKE_CLOCK = "libfaketimeMT.so.1"
-SHARE = 0.5
+SHARE = 0.9
 """Of what the results take, that there is room for at first."""
 JUMPS = (3600, -7200)
 MOST_MORE = 1.5
