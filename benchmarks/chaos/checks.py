@@ -34,7 +34,9 @@ def failed_checks(store: ResultStore, reference: ResultStore, held: Sequence[tup
         if twice:
             found.append(f"{table}: {twice} rows with the key of another")
     found += [
-        f"{table}: rows differ from those of the undisturbed run" for table in ROWS if _differ(store, reference, table)
+        f"{table}: rows differ from those of the undisturbed run in {columns}"
+        for table in ROWS
+        if (columns := _differing(store, reference, table))
     ]
     ledger = store.ledger()
     found += [f"ledger: {e['entry_id']} is still running" for e in ledger if e["status"] == "running"]
@@ -49,7 +51,8 @@ def failed_checks(store: ResultStore, reference: ResultStore, held: Sequence[tup
     return found
 
 
-def _differ(store: ResultStore, reference: ResultStore, table: Table) -> bool:
+def _differing(store: ResultStore, reference: ResultStore, table: Table) -> str:
+    """Columns in which rows differ, or how else they do; nothing if they do not."""
     keys = list(ROW_KEYS[table])
     mine, theirs = (
         comparable(load(s.folder.address, table)).sort_values(keys, ignore_index=True) for s in (store, reference)
@@ -57,8 +60,11 @@ def _differ(store: ResultStore, reference: ResultStore, table: Table) -> bool:
     try:
         pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
     except AssertionError:
-        return True
-    return False
+        if len(mine) != len(theirs):
+            return f"their number: {len(mine)}, not {len(theirs)}"
+        shared = [name for name in mine if name in theirs and not mine[name].equals(theirs[name])]
+        return ", ".join(shared or ["the columns they have"])
+    return ""
 
 
 def _wrong_suggestions(path: Path, trials: pd.DataFrame) -> list[str]:

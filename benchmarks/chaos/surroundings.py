@@ -4,11 +4,12 @@
 
 The study of `chaos_points.py`, ten trials, runs undisturbed; then with its results on a file system that is too small,
 which is made larger when it has ended (root alone can make one); then under a clock that is put forward by an hour and
-back by two (libfaketime; clocks that only go on, `time.monotonic`, go on). FOLDER gets the results. Exit code 1 if a
-check fails, 2 if this machine lacks what it takes.
+back by two (`clock.c`, which a C compiler makes; clocks that only go on, `time.monotonic`, go on). FOLDER gets the
+results. Exit code 1 if a check fails, 2 if this machine lacks what it takes.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,6 @@ from rows import Rows
 from study.results import ResultStore, cost
 
 STUDY = Path(__file__).parent / "chaos_points.py"
-FAKE_CLOCK = "libfaketimeMT.so.1"
 SHARE = 0.9
 """Of what the results take, that there is room for at first."""
 JUMPS = (3600, -7200)
@@ -36,11 +36,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder.absolute()
-    library = next(Path("/usr/lib").glob(f"**/{FAKE_CLOCK}"), None)
-    if library is None:
-        print(f"surroundings: no {FAKE_CLOCK} in /usr/lib; install libfaketime")
-        return 2
     folder.mkdir(parents=True, exist_ok=True)
+    if shutil.which("cc") is None:
+        print("surroundings: cc: no such program; install a C compiler")
+        return 2
+    library = folder / "clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, Path(__file__).parent / "clock.c", "-ldl"], check=True)
     rows = Rows()
     start = time.time()
     driver = Driver(command(folder / "undisturbed"), {})
@@ -81,13 +82,8 @@ def jump(results: Path, library: Path, reference: ResultStore, rows: Rows) -> No
     """Run under a clock that jumps after every second epoch that is told."""
     results.mkdir(exist_ok=True)
     clock = results.parent / "clock"
-    clock.write_text("+0\n")
-    environment = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    clock.write_text("0")
+    environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(clock)}
     start = time.time()
     observer = Observer()
     try:
@@ -99,7 +95,7 @@ def jump(results: Path, library: Path, reference: ResultStore, rows: Rows) -> No
             while driver.code is None and len(driver.epochs) < before + 2:
                 time.sleep(0.1)
             offset += seconds
-            clock.write_text(f"{offset:+d}\n")
+            clock.write_text(str(offset))
         driver.wait()
     finally:
         observer.stop()
@@ -112,7 +108,7 @@ def jump(results: Path, library: Path, reference: ResultStore, rows: Rows) -> No
     if any(entry["held_seconds"] < 0 for entry in store.ledger()):
         problems.append("the ledger has entries below zero")
     began = [entry["started_at"].timestamp() for entry in store.ledger()]
-    if max(began) - min(began) < min(map(abs, JUMPS)):
+    if not began or max(began) - min(began) < min(map(abs, JUMPS)):
         problems.append("the clock did not jump")
     rows.add(
         "the clock jumps by +1 h and -2 h", time.time() - start, f"{charged:.0f} s charged, {held:.0f} held", problems
