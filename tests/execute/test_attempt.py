@@ -1,6 +1,7 @@
 """One attempt, without ray: real training of seconds, real files."""
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -130,17 +131,45 @@ def test_rows_written_after_the_last_checkpoint_are_written_again(whole, tmp_pat
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
 
 
-def test_a_corrupt_checkpoint_means_to_start_again(whole, tmp_path, cache_dir):
+class Executes:
+    """Unpickling an instance makes a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def half(data, _):
+    return data[: len(data) // 2]
+
+
+def code(_, made):
+    buffer = io.BytesIO()
+    torch.save({"epoch": 2, "state": Executes(str(made))}, buffer)
+    return buffer.getvalue()
+
+
+def numbers(*_):
+    buffer = io.BytesIO()
+    torch.save([1, 2], buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("damage", [half, code, numbers])
+def test_a_corrupt_or_foreign_checkpoint_means_to_start_again(damage, whole, tmp_path, cache_dir):
     _, undisturbed, _, _ = whole
     trial, plan, store = faulty(tmp_path, cache_dir, "raise", 9)
     with pytest.raises(RuntimeError):
         attempt(trial, plan, store)
     data = store.read_checkpoint(trial.trial_id, LAST)
-    store.write_checkpoint(trial.trial_id, LAST, data[: len(data) // 2])
+    store.write_checkpoint(trial.trial_id, LAST, damage(data, tmp_path / "made"))
     events = []
     attempt(trial, plan, store, 2, report=events.append)
     assert [event.epoch for event in events if isinstance(event, EpochFinished)] == [1, 2, 3]
     assert "cannot be read" in store.log_path(trial.trial_id).read_text()
+    assert not (tmp_path / "made").exists()
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
 
 
