@@ -13,7 +13,8 @@ import pyarrow.dataset as ds
 
 from study.errors import UserError
 from study.files import Folder, open_folder
-from study.parquet import open_current
+from study.object_store import patiently
+from study.parquet import open_current, read_rows, refusing_damage
 from study.rows import cell, flatten
 from study.schema import SCHEMAS, TABLES, Table, setting_column
 
@@ -77,7 +78,10 @@ def load(
         dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
     if trial_ids is not None:
         dataset = dataset.filter(ds.field("trial_id").isin(pa.array(sorted(trial_ids), pa.string())))
-    return dataset if arrow else dataset.to_table().to_pandas()
+    if arrow:
+        return dataset
+    with refusing_damage(f"{root}/{table}"):
+        return patiently(lambda: dataset.to_table().to_pandas())
 
 
 def table_folders(root: Folder, table: Table) -> list[Folder]:
@@ -103,11 +107,7 @@ def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _read(root: Folder, path: str, table: Table, *, rows: bool = True) -> pa.Table | None:
     where = f"{root}{path.removeprefix(root.path)}"
-    try:
-        source = root.filesystem.open_input_file(path)
-    except OSError as error:
-        raise UserError(f"{where}: cannot be read ({error.strerror or error})") from None
-    with source:
+    with refusing_damage(where), patiently(lambda: root.filesystem.open_input_file(path)) as source:
         file = open_current(source, where)
         present = set(file.schema_arrow.names)
         missing = [name for name in SCHEMAS[table].names if name not in present]
@@ -116,4 +116,13 @@ def _read(root: Folder, path: str, table: Table, *, rows: bool = True) -> pa.Tab
                 f"{where}: lacks {', '.join(missing[:5])} of the columns of {table!r}; "
                 "delete it, and its trial runs again"
             )
-        return file.read(use_threads=False) if rows else None
+        return _checked(read_rows(file, where), table) if rows else None
+
+
+def _checked(rows: pa.Table, table: Table) -> pa.Table:
+    """Rows of which the columns that every file has are of the types that they should be."""
+    rows.select(SCHEMAS[table].names).cast(SCHEMAS[table])
+    for text in rows["configuration"].to_pylist():
+        if not isinstance(json.loads(text), dict):
+            raise ValueError("a configuration is no mapping")
+    return rows

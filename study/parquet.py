@@ -1,14 +1,20 @@
 """One Parquet file of results: made from rows, opened with its schema version checked."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from study.errors import UserError
+from study.object_store import reason
 from study.schema import SCHEMA_VERSION, Table
+
+_OF_THE_PLACE = re.compile(r"AWS Error|HTTP status|google::cloud|curl", re.I)
+"""What errors of stores say, and not those of damaged files."""
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -25,8 +31,39 @@ def make_table(table: Table, rows: Sequence[Mapping[str, Any]], schema: pa.Schem
 
 def parse(data: bytes, where: str) -> pa.Table:
     """Rows of a file's bytes; raises as `open_current` does."""
-    # Arrow's threads abort a process that ends right after they began, one time in twenty.
-    return open_current(pa.BufferReader(data), where).read(use_threads=False)
+    return read_rows(open_current(pa.BufferReader(data), where), where)
+
+
+def read_rows(file: pq.ParquetFile, where: str) -> pa.Table:
+    """All rows of an open file.
+
+    Raises:
+        UserError: the file is damaged, or cannot be read.
+    """
+    with refusing_damage(where):
+        # Arrow's threads abort a process that ends right after they began, one time in twenty.
+        rows = file.read(use_threads=False)
+        rows.validate(full=True)  # damaged text among it
+        return rows
+
+
+@contextmanager
+def refusing_damage(where: str) -> Iterator[None]:
+    """Tell what is wrong with a file: Arrow has many types for it, and the same ones for stores that do not answer.
+
+    Raises:
+        UserError: the file is damaged, or cannot be read.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and (error.errno is not None or _OF_THE_PLACE.search(str(error))):
+            raise UserError(f"{where}: cannot be read ({reason(error)})") from None
+        raise UserError(
+            f"{where}: not a readable Parquet file ({reason(error)}); delete it, and its trial runs again"
+        ) from None
 
 
 def open_current(source: Any, where: str) -> pq.ParquetFile:
@@ -50,11 +87,9 @@ def open_any_version(source: Any, where: str) -> tuple[pq.ParquetFile, int]:
     Raises:
         UserError: not a Parquet file, or of a newer schema version, or of none.
     """
-    try:
+    with refusing_damage(where):
         file = pq.ParquetFile(source)
-    except pa.ArrowInvalid:
-        raise UserError(f"{where}: not a readable Parquet file; delete it, and its trial runs again") from None
-    found = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
+        found = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if not found.isdecimal() or int(found) > SCHEMA_VERSION:
         raise UserError(
             f"{where}: schema version {found}, expected {SCHEMA_VERSION}; "

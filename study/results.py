@@ -12,12 +12,14 @@ A trial's file is replaced as a whole by one that holds more, so rows appear onc
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from study.errors import UserError
 from study.files import open_folder, write_file
 from study.loading import load, stored_studies, table_folders
 from study.object_store import without_credentials
@@ -206,14 +208,40 @@ class ResultStore:
         checkpoints.remove_empty()
 
     def log_path(self, trial_id: str) -> Path:
-        """Local file for a trial's log; its folder is made. Results elsewhere have their logs in `results/` here."""
+        """Local file that a trial's log is written to; its folder is made."""
         logs = self.local_folder() / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         return logs / f"{trial_id}.log"
 
+    def fetch_log(self, trial_id: str) -> None:
+        """Have what attempts on other machines left of a trial's log in its local file."""
+        if self.folder.is_local:
+            return
+        path, kept = self.log_path(trial_id), (self.folder / "logs").read(f"{trial_id}.log") or b""
+        if not path.exists() or path.stat().st_size < len(kept):
+            path.write_bytes(kept)
+
+    def keep_log(self, trial_id: str) -> None:
+        """Keep a trial's log with results that lie elsewhere: the machine that wrote it may be gone tomorrow.
+
+        Nothing depends on it, so that it cannot be kept is no error.
+        """
+        if not self.folder.is_local:
+            with suppress(UserError, OSError):
+                (self.folder / "logs").write(f"{trial_id}.log", self.log_path(trial_id).read_bytes())
+
+    def find_log(self, trial_id: str) -> str | None:
+        """Where a trial's log is kept, if anywhere."""
+        name = f"{trial_id}.log"
+        return str(self.folder / "logs" / name) if name in (self.folder / "logs").names(".log") else None
+
     def local_folder(self) -> Path:
-        """The study's folder for what can lie on a disk of this machine only; made if need be."""
-        folder = Path(self.folder.path) if self.folder.is_local else Path("results", self.study).absolute()
+        """The study's folder for what can lie on a disk of this machine only; made if need be.
+
+        For results elsewhere it has their address below `results/` here, so that no two share one.
+        """
+        place = self.folder.path if self.folder.is_local else f"results/{self.folder}".replace("://", "/")
+        folder = Path(place).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

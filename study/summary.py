@@ -118,7 +118,7 @@ def show_outcome(plan: Plan, store: ResultStore, console: Console, *, comparison
     for trial_id in names:
         if (status := statuses.get(trial_id, "not run")) not in ("completed", "pruned"):
             error = f": {errors[trial_id]}" if isinstance(errors.get(trial_id), str) else ""
-            log = f"; log: {store.log_path(trial_id)}" if store.log_path(trial_id).exists() else ""
+            log = f"; log: {place}" if (place := store.find_log(trial_id)) is not None else ""
             _say(console, f"{status}: {names[trial_id]} (trial {trial_id}){error}{log}")
     if unfinished > 0:
         if plan.ended:

@@ -357,12 +357,27 @@ def test_an_object_store_holds_results_like_a_folder(tmp_path, monkeypatch):
         assert load(root, "steps", arrow=True).count_rows() == 2
         assert pickle.loads(pickle.dumps(store)).read_checkpoint(trial.trial_id, "last") == bytes(6_000_000)
         assert str(store.folder) == "s3://bucket/some/results/example"
-        assert store.log_path("t") == tmp_path / "results" / "example" / "logs" / "t.log"
+        here = tmp_path / "results" / "s3" / "bucket" / "some" / "results" / "example"
+        assert store.log_path("t") == here / "logs" / "t.log"
         store.discard(trial.trial_id)
         assert store.trials() == []
         assert store.read_checkpoint(trial.trial_id, "last") is None
         with pytest.raises(UserError, match=r"s3://other: no such bucket 'other'; make it"):
             ResultStore(uri.replace("bucket", "other"), "example")
+
+
+def test_a_log_in_an_object_store_is_that_of_all_machines(tmp_path, monkeypatch):
+    with serve("bucket") as uri:
+        for machine, line in (("one", "attempt 1\n"), ("two", "attempt 2\n")):
+            (tmp_path / machine).mkdir()
+            monkeypatch.chdir(tmp_path / machine)
+            store = ResultStore(uri, "example")
+            store.fetch_log("t")
+            with store.log_path("t").open("a") as log:
+                log.write(line)
+            assert store.find_log("t") == (None if machine == "one" else "s3://bucket/example/logs/t.log")
+            store.keep_log("t")
+        assert (store.folder / "logs").read("t.log") == b"attempt 1\nattempt 2\n"
 
 
 def test_provenance_names_packages_and_host():

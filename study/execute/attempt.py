@@ -76,6 +76,8 @@ def run_attempt(
                 raise MemoryError(result.error)  # the other ranks wait for this one
         return None
 
+    if attempt > 1:
+        store.fetch_log(trial.trial_id)
     with _log_file(store.log_path(trial.trial_id)):
         holding = Holding(
             store,
@@ -108,11 +110,14 @@ def run_attempt(
                 else:
                     row = record.end(result.status, result.error)
             assert row is not None
+            store.keep_log(trial.trial_id)
             report(TrialPaused(trial, row) if decision is Verdict.PAUSE else TrialEnded(trial, row))
             return row
         except BaseException as error:
             _log.error("attempt %d broke off", attempt, exc_info=error)
             holding.end("lost")
+            if not isinstance(error, UserError):  # results that cannot be written
+                store.keep_log(trial.trial_id)
             raise
 
 

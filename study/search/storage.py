@@ -45,8 +45,13 @@ class Storage:
         self.set_aside: Path | None = None
         """Where a file was moved to that could not be read."""
         self._folder = None if store.folder.is_local else store.folder
-        if self._folder is not None and (copy := self._folder.read(NAME)) is not None:
-            self.path.write_bytes(copy)
+        if self._folder is not None:
+            copy = self._folder.read(NAME)
+            for left in self.path.parent.glob(f"{NAME}*"):  # by a driver before, with its journal
+                if not left.name.startswith(f"{NAME}.damaged"):
+                    left.unlink()
+            if copy is not None:
+                self.path.write_bytes(copy)
         try:
             if self.path.exists():
                 with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS)) as connection:

@@ -172,7 +172,7 @@ def damage_version(path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (damage_truncate, "not a readable Parquet file; delete it"),
+        (damage_truncate, "not a readable Parquet file ("),
         (damage_column, "lacks val_mota of the columns of 'trials'"),
         (damage_version, "schema version 2, expected 3; 'python -m study.run migrate"),
     ],

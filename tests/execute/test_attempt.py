@@ -1,6 +1,7 @@
 """One attempt, without ray: real training of seconds, real files."""
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -130,31 +131,62 @@ def test_rows_written_after_the_last_checkpoint_are_written_again(whole, tmp_pat
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
 
 
-def cut(data):
+class Executes:
+    """Unpickling an instance makes a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def half(data, _):
     return data[: len(data) // 2]
 
 
-def flip_a_bit(data):
+def flip_a_bit(data, _):
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
+def code(_, made):
+    buffer = io.BytesIO()
+    torch.save({"epoch": 2, "state": Executes(str(made))}, buffer)
+    return buffer.getvalue()
+
+
+def numbers(*_):
+    buffer = io.BytesIO()
+    torch.save([1, 2], buffer)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("damage", "damaged", "epochs"),
-    [(cut, (LAST,), [2, 3]), (flip_a_bit, (LAST,), [2, 3]), (flip_a_bit, (LAST, PREVIOUS), [1, 2, 3])],
+    [
+        (half, (LAST,), [2, 3]),
+        (flip_a_bit, (LAST,), [2, 3]),
+        (code, (LAST,), [2, 3]),
+        (numbers, (LAST,), [2, 3]),
+        (flip_a_bit, (LAST, PREVIOUS), [1, 2, 3]),
+    ],
 )
-def test_instead_of_a_damaged_checkpoint_the_one_before_serves(damage, damaged, epochs, whole, tmp_path, cache_dir):
+def test_instead_of_a_damaged_or_foreign_checkpoint_the_one_before_serves(
+    damage, damaged, epochs, whole, tmp_path, cache_dir
+):
     _, undisturbed, _, _ = whole
     trial, plan, store = faulty(tmp_path, cache_dir, "raise", 9)
     with pytest.raises(RuntimeError):
         attempt(trial, plan, store)
     for name in damaged:
         path = tmp_path / "results" / "tiny" / "checkpoints" / trial.trial_id / f"{name}.pt"
-        path.write_bytes(damage(path.read_bytes()))
+        path.write_bytes(damage(path.read_bytes(), tmp_path / "made"))
     events = []
     attempt(trial, plan, store, 2, report=events.append)
     assert [event.epoch for event in events if isinstance(event, EpochFinished)] == epochs
     assert store.log_path(trial.trial_id).read_text().count("cannot be read") == len(damaged)
+    assert not (tmp_path / "made").exists()
     assert_same_rows(rows(store, trial.trial_id), rows(undisturbed, undisturbed.trials()[0]["trial_id"]))
     assert not store.has_checkpoint(trial.trial_id, PREVIOUS)
 
