@@ -12,6 +12,7 @@ A trial's file is replaced as a whole by one that holds more, so rows appear onc
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +60,9 @@ MODEL = "model"
 """Checkpoint of a completed trial, for `study.track`."""
 
 RowTable = Literal["steps", "epochs", "sequences"]
+_AT_A_TIME = 16
+"""Files that an object store is asked for at once: what takes the time is to wait for each."""
+
 _ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
 
 
@@ -127,7 +131,7 @@ class ResultStore:
 
     def entries(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Entries of the ledger by their names, as far as they were written; how many others there are is no matter."""
-        return [entry for name in names for entry in self._read("ledger", name)]
+        return self._read_many("ledger", list(names))
 
     def attempts(self, trial_id: str, last: int) -> list[dict[str, Any]]:
         """Entries on a trial's attempts up to this one."""
@@ -255,6 +259,11 @@ class ResultStore:
         return [] if data is None else parse(data, f"{self.folder}/{table}/{name}.parquet").to_pylist()
 
     def _read_all(self, table: Table, prefix: str = "") -> list[dict[str, Any]]:
-        folder = self.folder / table
-        read = ((name, folder.read(name)) for name in folder.names(".parquet") if name.startswith(prefix))
-        return [row for name, data in read if data is not None for row in parse(data, f"{folder}/{name}").to_pylist()]
+        names = (name.removesuffix(".parquet") for name in (self.folder / table).names(".parquet"))
+        return self._read_many(table, [name for name in names if name.startswith(prefix)])
+
+    def _read_many(self, table: Table, names: Sequence[str]) -> list[dict[str, Any]]:
+        if self.folder.is_local:
+            return [row for name in names for row in self._read(table, name)]
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            return [row for rows in pool.map(lambda name: self._read(table, name), names) for row in rows]

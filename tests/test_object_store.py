@@ -10,6 +10,7 @@ from s3_server import running
 from study import object_store
 from study.errors import UserError
 from study.files import open_folder
+from study.results import ResultStore
 
 BUSY = ("503 Slow Down", "SlowDown")
 
@@ -86,6 +87,22 @@ def test_a_store_that_stays_away_is_given_up_with_what_it_said(server, monkeypat
         folder.write("one", b"1")
     server.refuse = None
     assert folder.names("") == []
+
+
+def test_entries_of_a_ledger_are_waited_for_together_and_come_in_order(server):
+    store = ResultStore(server.uri, "some")
+    for number in range(6):
+        store.write_ledger({"entry_id": f"e{number}", "kind": "idle", "devices": 1.0, "status": "completed"})
+    three = threading.Barrier(3, timeout=30)
+    met = []
+
+    def refuse(method, path):
+        if method == "GET" and path.endswith(".parquet"):
+            met.append(three.wait())  # breaks if only one or two are asked for at a time
+
+    server.refuse = refuse
+    assert [entry["entry_id"] for entry in store.ledger()] == [f"e{number}" for number in range(6)]
+    assert sorted(met) == [0, 0, 1, 1, 2, 2]
 
 
 def test_addresses_that_cannot_be_used_are_told_when_they_are_opened(server):
