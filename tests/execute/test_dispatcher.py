@@ -182,7 +182,7 @@ async def ready(dispatcher, *names):
     """Groups that hold their workers."""
     await groups(dispatcher, *names)
     for name in names:
-        await dispatcher.join(name, None, ("node", 1), None, time.time())
+        await dispatcher.join(name, None, ("node", 1), time.time())
 
 
 async def submit(dispatcher, **seconds):
@@ -275,7 +275,7 @@ def test_the_start_of_a_group_is_not_counted_twice(monkeypatch):
         later = time.time() + 19
         monkeypatch.setattr(time, "time", lambda: later)
         await dispatcher.set_left(21)
-        await dispatcher.join("a", None, ("node", 1), None, later)
+        await dispatcher.join("a", None, ("node", 1), later)
         assert (await dispatcher.next_job("a", 0)).trial_id == "x"
 
     run(scenario())
