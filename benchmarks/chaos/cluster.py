@@ -45,7 +45,7 @@ class Cluster:
         serve(self.machines, place / "door")
         self._file = self._desk / "cluster.yaml"
         self._file.write_text(yaml.safe_dump(self._config(place / "door")))
-        self._ray("get-auth-token", "--generate")
+        self._ray("get-auth-token", "--generate", told=False)
 
     @property
     def head(self) -> str:
@@ -75,7 +75,8 @@ class Cluster:
         within = self.machines.command(self.head, 'cd ~/loss-weighting-study && exec "$0" "$@"')
         return Driver(["-m", "study.run", str(study), "--results", str(results), *more], {}, within)
 
-    def _ray(self, *arguments: str) -> None:
+    def _ray(self, *arguments: str, told: bool = True) -> None:
+        """Run it as on the desk of whoever starts the cluster; what it says is kept if it is to be `told`."""
         with self._log.open("a") as log:
             log.write(f"\n$ ray {' '.join(arguments)}\n")
             log.flush()
@@ -84,7 +85,7 @@ class Cluster:
                 cwd=self._desk,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if told else subprocess.DEVNULL,
                 stderr=log,
                 timeout=UP_SECONDS,
                 check=False,
@@ -98,7 +99,7 @@ class Cluster:
         # Links, because Ray reads every file of a folder that it is to copy, the environment's too.
         project = self._desk / "project"
         project.mkdir()
-        for path in (*PROJECT.glob("*"), PROJECT / ".venv"):
+        for path in PROJECT.iterdir():
             (project / path.name).symlink_to(path)
         *others, start = config["head_start_ray_commands"]
         return config | {
@@ -112,6 +113,9 @@ class Cluster:
             },
             "file_mounts": config["file_mounts"] | {"~/loss-weighting-study": str(project)},
             "setup_commands": [c for c in config["setup_commands"] if not any(word in c for word in _AMAZONS)],
+            "initialization_commands": [],
             "head_setup_commands": [],
+            "worker_setup_commands": [],
+            "cluster_synced_files": [],
             "head_start_ray_commands": [*others, f"PYTHONPATH={HERE} {start}"],
         }

@@ -163,7 +163,9 @@ class Machines:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not Path(source).is_dir():
             shutil.copy2(source, path)
-        elif not path.exists():
+        elif not path.is_symlink():
+            if path.exists():
+                path.rmdir()  # which whoever puts it there has made
             path.symlink_to(Path(source).resolve())
 
     def command(self, name: str, line: str) -> list[str]:

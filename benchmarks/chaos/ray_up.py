@@ -4,13 +4,15 @@
 
 cluster.yaml is brought up with machines of its own: each has its address, its processes and its home folder, and shares
 this machine's disk and cores. On its head `python -m study.run` runs a study of four trials (`chaos_nodes.py`) while a
-worker is killed, is cut off the network for 30 s, or the head dies; its rows must be those of an undisturbed run, to
-the last bit. FOLDER gets the results, and what `ray up` said. Needs root. Exit code 1 if a check fails, 2 if there are
-no namespaces to be had.
+worker is cut off the network for 30 s, a worker is killed, and the head dies; its rows must be those of an undisturbed
+run, to the last bit. FOLDER gets the results, what `ray up` said and, if a check fails, Ray's logs. Needs root. Exit
+code 1 if a check fails, 2 if there are no namespaces to be had.
 """
 
 import argparse
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +33,7 @@ from study.results import ResultStore, load
 
 STUDY = HERE / "chaos_nodes.py"
 CUT_SECONDS = 30.0
-LONGEST = 400.0
+LONGEST = 600.0
 """Seconds that anything may take."""
 
 
@@ -45,13 +47,17 @@ def main() -> int:
             print(f"ray_up: {missing}", flush=True)
             return 2
         return isolated([__file__, *sys.argv[1:]])
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     rows = Rows()
     try:
-        disturb(Cluster(place, options.folder.absolute() / "ray_up.log"), options.folder.absolute(), rows)
-    except LateError as late:
-        rows.add("the rest", 0.0, "", [str(late)])
-    return rows.end()
+        disturb(Cluster(place, folder / "ray_up.log"), folder, rows)
+    except (LateError, RuntimeError, subprocess.TimeoutExpired) as error:
+        rows.add("the rest", 0.0, "", [str(error)])
+    code = rows.end()
+    for logs in place.glob("*/ray/session_2*/logs") if code else ():
+        shutil.copytree(logs, folder / "logs" / f"{logs.parents[2].name}-{logs.parent.name}", symlinks=True)
+    return code
 
 
 class LateError(Exception):
@@ -62,8 +68,7 @@ def disturb(cluster: Cluster, folder: Path, rows: Rows) -> None:
     """All that is done to the cluster, in order."""
     reference = undisturbed(folder)
     rows.add("ray up", cluster.up(), f"head {cluster.head}", [])
-    lose_worker(cluster, folder / "killed", reference, rows)
-    cut_off(cluster, folder / "cut", reference, rows)
+    lose_workers(cluster, folder / "workers", reference, rows)
     two_workers(cluster, folder / "two", reference, rows)
     start = time.monotonic()
     wait(lambda: not cluster.workers, "the workers stay though they are idle")
@@ -85,45 +90,38 @@ def undisturbed(folder: Path) -> ResultStore:
     return store_of(folder / "undisturbed")
 
 
-def lose_worker(cluster: Cluster, results: Path, reference: ResultStore, rows: Rows) -> None:
-    """Trials on two workers, of which one is killed."""
+def lose_workers(cluster: Cluster, results: Path, reference: ResultStore, rows: Rows) -> None:
+    """Trials on two workers, of which one is cut off the network for a while; then the other is killed."""
     store = store_of(results)
     with ended(cluster.study(STUDY, results)) as driver:
         wait(lambda: len(at_work(store)) == 2, "trials are not spread over two machines", driver)
         rows.add("two workers come, a trial on each", time.time() - driver.started_at, hosts(store), [])
-        wait_for_epochs(driver, 4)
-        victim, lost = sorted(at_work(store).items())[0]
-        cluster.machines.end(victim)
+        wait_for_epochs(driver, 2)
+        hidden, other = sorted(at_work(store))
+        cluster.machines.cut(hidden)
+        cut_at = time.time()
+        driver.wait(CUT_SECONDS)
+        told = sum(at > cut_at for at in driver.epochs)
+        if hidden in cluster.machines.names():
+            cluster.machines.join(hidden)
+        wait(lambda: {other} < set(at_work(store)) or driver.code is not None, f"{other} stays alone")
+        begun = [e for e in attempts(store) if e["hostname"] != other and e["started_at"].timestamp() > cut_at]
+        seen = f"{told} epochs on {other} meanwhile; then " + (f"on {begun[0]['hostname']}" if begun else "as before")
+        rows.add(f"{hidden} is cut off for {CUT_SECONDS:.0f} s", time.time() - cut_at, seen, [])
+        wait_for_epochs(driver, 2)
+        lost = at_work(store).get(other)
+        cluster.machines.end(other)
         killed_at = time.time()
         driver.wait(LONGEST)
-    resumed = [e for e in attempts(store, lost) if e["started_at"].timestamp() > killed_at]
     problems = outcome(driver, store, reference, 0)
-    if not resumed or resumed[0]["hostname"] == victim:
-        problems.append(f"the trial of {victim} did not go on elsewhere")
-    if "goes on after epoch" not in store.log_path(lost).read_text():
+    resumed = [e for e in attempts(store, lost) if e["started_at"].timestamp() > killed_at] if lost else []
+    if lost is None or not resumed or resumed[0]["hostname"] == other:
+        problems.append(f"no trial of {other} went on elsewhere")
+    elif "goes on after epoch" not in store.log_path(lost).read_text():
         problems.append("it did not go on from its checkpoint")
     seconds = resumed[0]["started_at"].timestamp() - killed_at if resumed else float("nan")
-    rows.add("a worker is killed: its trial goes on elsewhere", seconds, hosts(store), problems)
-
-
-def cut_off(cluster: Cluster, results: Path, reference: ResultStore, rows: Rows) -> None:
-    """Trials on two workers, of which one is cut off the network."""
-    store = store_of(results)
-    with ended(cluster.study(STUDY, results)) as driver:
-        wait(lambda: len(at_work(store)) == 2, "trials are not spread over two machines", driver)
-        wait_for_epochs(driver, 2)
-        victim = sorted(at_work(store))[0]
-        cluster.machines.cut(victim)
-        start = time.time()
-        driver.wait(CUT_SECONDS)
-        told = sum(at > start for at in driver.epochs)
-        if victim in cluster.machines.names():
-            cluster.machines.join(victim)
-        driver.wait(LONGEST)
-    stays = "stays" if victim in cluster.machines.names() else "is replaced"
-    lost = sum(entry["status"] == "lost" for entry in attempts(store))
-    seen = f"{told} epochs meanwhile; {victim} {stays}; {lost} attempts lost"
-    rows.add("a worker is cut off for 30 s", driver.ended_at - start, seen, outcome(driver, store, reference, 0))
+    seen = f"on {resumed[0]['hostname']}; attempts: {hosts(store)}" if resumed else hosts(store)
+    rows.add(f"{other} is killed: its trial goes on elsewhere", seconds, seen, problems)
 
 
 def two_workers(cluster: Cluster, results: Path, reference: ResultStore, rows: Rows) -> None:

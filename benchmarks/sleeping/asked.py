@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-from faults.driver import Driver
+from driver import Driver
+
 from sleeping.running import command_and_variables
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from faults.driver import Driver
+from driver import Driver
 
 from study.results import ResultStore
 

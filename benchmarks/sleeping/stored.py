@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sleeping.running import STUDY
 
+from sleeping.running import STUDY
 from study.results import ResultStore, load
 from study.schema import TABLES
 

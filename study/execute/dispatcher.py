@@ -166,19 +166,17 @@ class Dispatcher:
         self._groups[group_id] = GroupState()
         return True
 
+    async def reserve(self, group_id: str, placement_group: Any) -> None:
+        """What Ray has reserved for a group, whose workers start now."""
+        self._groups[group_id].placement_group = placement_group
+
     async def join(
-        self,
-        group_id: str,
-        worker: ActorHandle,
-        process: tuple[str, int],
-        placement_group: Any,
-        held_since: float | None,
+        self, group_id: str, worker: ActorHandle, process: tuple[str, int], held_since: float | None
     ) -> None:
         """A worker of a group is ready; the first one says since when, in seconds since the epoch, it holds devices."""
         group = self._groups[group_id]
         group.workers.append(worker)
         group.processes.append(process)
-        group.placement_group = placement_group
         group.held_since = group.held_since or held_since
         await self._notify()
 

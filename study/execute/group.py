@@ -15,9 +15,10 @@ import ray
 import ray.train
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.v2.torch.torch_trainer import TorchTrainer
-from ray.util.placement_group import get_current_placement_group, remove_placement_group
+from ray.util.placement_group import remove_placement_group
 
 from study.capacity import Capacity
 from study.errors import UserError
@@ -39,7 +40,21 @@ class WarmTrainer(TorchTrainer):
 
     def _create_default_callbacks(self) -> list[Any]:
         idle = (DatasetsCallback, PlacementGroupCleanerCallback)
-        return [callback for callback in super()._create_default_callbacks() if not isinstance(callback, idle)]
+        kept = [callback for callback in super()._create_default_callbacks() if not isinstance(callback, idle)]
+        assert self.train_loop_config is not None
+        return [*kept, _Reservation(self.train_loop_config["group_id"], self.train_loop_config["dispatcher"])]
+
+
+class _Reservation(WorkerGroupCallback):
+    """Tells the dispatcher what Ray has reserved, before workers do anything: the first thing may kill them."""
+
+    def __init__(self, group_id: str, dispatcher: Any) -> None:
+        self._group_id, self._dispatcher = group_id, dispatcher
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        """Called by the controller."""
+        handle = worker_group.get_worker_group_state().placement_group_handle
+        ray.get(self._dispatcher.reserve.remote(self._group_id, handle.placement_group))
 
 
 def run_group(
@@ -140,7 +155,7 @@ def _work(config: dict[str, Any]) -> None:
     rank = ray.train.get_context().get_world_rank()
     # Devices are held since the first worker's process exists; Ray may have kept that process in stock.
     held_since = max(config["asked_at"], psutil.Process().create_time()) if rank == 0 else None
-    ray.get(dispatcher.join.remote(group_id, worker, process, get_current_placement_group(), held_since))
+    ray.get(dispatcher.join.remote(group_id, worker, process, held_since))
     idle = None
     if rank == 0:
         idle = Holding(store, f"{group_id}-idle", kind="idle", devices=capacity.devices, group_id=group_id)

@@ -185,7 +185,7 @@ async def ready(dispatcher, *names):
     """Groups that hold their workers."""
     await groups(dispatcher, *names)
     for name in names:
-        await dispatcher.join(name, None, ("node", 1), None, time.time())
+        await dispatcher.join(name, None, ("node", 1), time.time())
 
 
 async def submit(dispatcher, **seconds):
@@ -279,7 +279,7 @@ def test_the_start_of_a_group_is_not_counted_twice(monkeypatch):
         for module in (allowance, dispatcher_module):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later))
         await dispatcher.set_left(21)
-        await dispatcher.join("a", None, ("node", 1), None, time.time())
+        await dispatcher.join("a", None, ("node", 1), time.time())
         assert (await dispatcher.next_job("a", 0)).trial_id == "x"
 
     run(scenario())

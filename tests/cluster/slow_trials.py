@@ -1,0 +1,77 @@
+"""A study of four trials of some seconds each, and processes that run it on a cluster."""
+
+import os
+import subprocess
+import sys
+import time
+
+from study.results import load
+
+STUDY = """
+from study.config import Data, Study, Train
+from study.losses.objectives import CLS_REG_REID
+from study.tracker import chained
+import slow
+
+STUDY = Study(
+    name="tiny",
+    description="a test",
+    data=Data(root="synthetic:tiny", image_size=(96, 64)),
+    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
+    objective=CLS_REG_REID,
+    weighting=slow.Config(),
+    train=Train(epochs=4, steps_per_epoch=4, batch_size=2, log_every=1, warmup_steps=2),
+    seeds=(0, 1, 2, 3),
+)
+"""
+
+SLOW = '''
+"""Equal weights, in steps that take a while; a part of the user's own beside the study file."""
+import time
+
+from study.config import WeightingConfig
+from study.weighting.hwf import HardWeightingFactors
+
+
+class Config(WeightingConfig):
+    def build(self, tasks):
+        return Slow(tasks, [1.0] * len(tasks))
+
+
+class Slow(HardWeightingFactors):
+    def forward(self, losses, gramian=None):
+        time.sleep(0.3)
+        return super().forward(losses, gramian)
+'''
+
+
+def write_study(folder):
+    """Its file, with a part beside it."""
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "tiny.py").write_text(STUDY)
+    return folder / "tiny.py"
+
+
+def start(study, results, address, *more):
+    environment = {**os.environ, "RAY_ADDRESS": address, "LOSS_WEIGHTING_RESULTS": str(results)}
+    command = [sys.executable, "-m", "study.run", str(study), *more]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+
+def wait_until(condition, process, seconds=150):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def most_at_once(results):
+    """Worker groups that worked on trials at the same time."""
+    attempts = load(results / "tiny", "ledger").query("kind == 'attempt'")
+    spans = [
+        (begin.timestamp(), begin.timestamp() + held)
+        for begin, held in zip(attempts["started_at"], attempts["held_seconds"], strict=True)
+    ]
+    return max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)

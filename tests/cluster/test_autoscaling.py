@@ -1,0 +1,131 @@
+"""A cluster whose autoscaler starts machines for queued trials, and ends idle ones: Ray's own that fakes machines."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
+from slow_trials import most_at_once, start, wait_until, write_study
+
+from study.results import load
+
+IDLE_SECONDS = 15
+
+
+class Autoscaled:
+    """A head without CPUs, whose autoscaler may start two workers of one CPU each; all their files are in `place`."""
+
+    def __init__(self, place: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.place = place
+        file = place / "cluster.yaml"
+        file.write_text(yaml.safe_dump(self._config()))
+        variables = {
+            "RAY_TMPDIR": str(place),
+            "RAY_FAKE_CLUSTER": "1",
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
+            "RAY_NODE_TYPE_NAME": "ray.head.default",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        }
+        host, _, port = self.address.partition(":")
+        command = ["start", "--head", "--block", f"--node-ip-address={host}", f"--port={port}", "--num-cpus=0"]
+        command += ["--include-dashboard=false", f"--object-store-memory={2**27}", f"--autoscaling-config={file}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *command],
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=(place / "out").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def _config(self):
+        provider = {
+            "type": "fake_multinode",
+            "gcs_address": self.address,
+            "head_node_id": FAKE_HEAD_NODE_ID,
+            "use_node_id_as_ip": True,
+            "disable_node_updaters": True,
+            "disable_launch_config_check": True,
+            "launch_multiple": True,
+        }
+        store = 2**27
+        worker = {"CPU": 1, "object_store_memory": store}
+        return {
+            "cluster_name": "autoscaled",
+            "max_workers": 2,
+            "idle_timeout_minutes": IDLE_SECONDS / 60,
+            "provider": provider,
+            "auth": {},
+            "head_node_type": "ray.head.default",
+            "available_node_types": {
+                "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+                "worker": {"resources": worker, "node_config": {}, "min_workers": 0, "max_workers": 2},
+            },
+        }
+
+    def workers(self):
+        """Machines that the autoscaler has started: each has a raylet."""
+        return [p for p in self._processes() if p.name() == "raylet" and self._kind(p) == "worker"]
+
+    def end(self):
+        """Kill all that works in its folder."""
+        while processes := self._processes():
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(processes, 10)
+        self.process.wait()
+
+    def _processes(self):
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("RAY_TMPDIR") == str(self.place):
+                    found.append(process)
+        return found
+
+    def _kind(self, process):
+        with suppress(psutil.Error):
+            return process.environ().get("RAY_NODE_TYPE_NAME")
+        return None
+
+
+@contextmanager
+def autoscaled():
+    """Such a cluster for as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="auto-", dir="/tmp", ignore_cleanup_errors=True) as place:
+        cluster = Autoscaled(Path(place))
+        try:
+            yield cluster
+        finally:
+            cluster.end()
+
+
+@pytest.mark.timeout(600)  # machines come one after the other, and go when they have been idle for a while
+def test_machines_come_for_queued_trials_and_go_when_idle(tmp_path):
+    results = tmp_path / "results"
+    with autoscaled() as cluster:
+        process = start(write_study(tmp_path), results, cluster.address, "--wait")
+        wait_until(lambda: len(cluster.workers()) == 2, process)
+        out, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, out
+        until = time.monotonic() + 120
+        while cluster.workers():
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        assert cluster.process.poll() is None  # the head stays
+    assert most_at_once(results) == 2
+    assert set(load(results / "tiny")["status"]) == {"completed"}
