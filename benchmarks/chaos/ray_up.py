@@ -188,6 +188,7 @@ def outcome(
         problems.append(f"exit code {driver.code}, expected {code}")
     if len(told) != (code == 1):
         problems.append(f"{len(told)} lines of errors: {' | '.join(told[-3:])}")
+        print("\n".join(driver.errors), flush=True)
     if store is not None and reference is not None:
         problems += failed_checks(store, reference, [])
     return problems

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import socket
 import sys
 import threading
 import time
@@ -30,14 +31,57 @@ _GRACE_SECONDS = 5.0
 _LONGEST_END = 10.0
 """Seconds that killed processes may take to be gone."""
 
+_KNOCK_SECONDS = 3.0
+"""How often is looked for the head of a cluster, and how long an answer may take."""
+
+_HIDDEN_SECONDS = 40.0
+"""So long a cluster's head may be out of reach; Ray ends this process from C++ after 60."""
+
+
+class _Head:
+    """Whether the head of a cluster that this process has not started is there. Several threads may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._address, self._gone = "", False
+        self._asked_at = self._answered_at = 0.0
+
+    def is_gone(self, address: str) -> bool:
+        """Whether nothing listens there any more, or it has been out of reach for long."""
+        with self._lock:
+            if address != self._address:
+                self._address, self._gone = address, False
+                self._asked_at, self._answered_at = 0.0, time.monotonic()
+            if time.monotonic() > self._asked_at + _KNOCK_SECONDS:
+                self._knock()
+                self._asked_at = time.monotonic()
+            return self._gone
+
+    def _knock(self) -> None:
+        host, _, port = self._address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+        except ConnectionRefusedError:
+            self._gone = True
+        except OSError:
+            self._gone = time.monotonic() > self._answered_at + _HIDDEN_SECONDS
+        else:
+            self._gone, self._answered_at = False, time.monotonic()
+
+
+_head = _Head()
+
 
 def lost_process() -> str | None:
-    """Name of a process that has ended, of those that Ray on this machine needs; None if all live or are elsewhere."""
-    processes = _processes()
+    """Name of a process that has ended, of those that Ray needs on this machine or on the head; None if all live."""
+    node = ray._private.worker._global_node
+    if node is None:
+        return None
+    processes = node.all_processes
     for name in _NEEDED:
         if any(started.process.poll() is not None for started in processes.get(name, ())):
             return name
-    return None
+    return "gcs_server" if not processes and _head.is_gone(node.gcs_address) else None
 
 
 def lost_part(error: Exception) -> str | None:

@@ -219,7 +219,7 @@ class _Run:
         alive = [slot for slot in self.slots if slot.is_alive()]
         more = min(capacity.slots, self._most_slots) - len(alive)
         if more > 0:
-            self.slots = alive
+            self.slots = list(alive)
             self._add_slots(more)
             for slot in self.slots[len(alive) :]:
                 slot.start()

@@ -1,7 +1,7 @@
 """A cluster of several nodes on this machine, in a process of its own: `python nodes.py PLACE CPUS...`.
 
-A head without CPUs and a node for every number given. Prints the address; then reads `kill I` (a node) and `add CPUS`
-from stdin, and says `done`. Ends with its input.
+A head without CPUs and a node for every number given. Prints the address; then reads `kill I` (a node), `kill head`
+(its GCS) and `add CPUS` from stdin, and says `done`. Ends with its input.
 """
 
 import os
@@ -27,6 +27,10 @@ class Nodes:
     def kill(self, index: int) -> None:
         """Kill all processes of a node."""
         self._tell(f"kill {index}")
+
+    def kill_head(self) -> None:
+        """Kill what holds the cluster together."""
+        self._tell("kill head")
 
     def add(self, cpus: int) -> None:
         """One more node."""
@@ -69,7 +73,9 @@ def _run(place: Path, cpus: list[int]) -> None:
     print(cluster.address, flush=True)
     for line in sys.stdin:
         word, number = line.split()
-        if word == "kill":
+        if number == "head":
+            cluster.head_node.kill_gcs_server(check_alive=False)
+        elif word == "kill":
             cluster.remove_node(workers[int(number)], allow_graceful=False)
         else:
             workers.append(cluster.add_node(num_cpus=int(number), **shared))

@@ -73,3 +73,17 @@ def test_a_cluster_where_nothing_fits_says_what_it_has_or_waits(study, tmp_path)
         out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
     assert "waiting for machines: " in out
+
+
+def test_a_lost_head_is_told_in_a_line(study, tmp_path):
+    results = tmp_path / "results"
+    with nodes(1) as cluster:
+        process = start(study, results, cluster.address)
+        wait_until(lambda: started(results), process)
+        cluster.kill_head()
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, out
+    told = [line for line in out.splitlines() if line.startswith("error: ")]
+    assert len(told) == 1
+    assert told[0].startswith("error: gcs_server, a process of Ray's, has ended")
+    assert out.splitlines()[-1] == told[0]
