@@ -4,9 +4,11 @@
 500 MB in a process that only watches others.
 """
 
+import os
 import socket
 from dataclasses import dataclass
 
+import psutil
 import ray
 from ray.train.backend import Backend, BackendConfig
 
@@ -18,10 +20,10 @@ class _TorchBackend(Backend):
         """Join the workers, if there are several."""
         world = len(worker_group)
         if world > 1:
-            address = worker_group.execute_single(0, _free_address)
+            place = worker_group.execute_single(0, _listen)
             ray.get(
                 [
-                    worker_group.execute_single_async(rank, _join, backend_config.backend, address, rank, world)
+                    worker_group.execute_single_async(rank, join, backend_config.backend, place, rank, world)
                     for rank in range(world)
                 ]
             )
@@ -43,14 +45,30 @@ class ProcessGroupConfig(BackendConfig):
         return _TorchBackend
 
 
-def _free_address() -> str:
-    host = ray.util.get_node_ip_address()
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind(("", 0))
-        return f"tcp://[{host}]:{probe.getsockname()[1]}" if ":" in host else f"tcp://{host}:{probe.getsockname()[1]}"
+def _listen() -> tuple[str, int]:
+    return listen(ray.util.get_node_ip_address())
 
 
-def _join(backend: str, address: str, rank: int, world: int) -> None:
+_listening: list[socket.socket] = []
+"""In the first worker, where the others find it."""
+
+
+def listen(host: str) -> tuple[str, int]:
+    """Listen for the other workers, on this address of this machine alone; torch by itself would listen on all."""
+    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    _listening.append(listener)
+    return host, listener.getsockname()[1]
+
+
+def join(backend: str, place: tuple[str, int], rank: int, world: int) -> None:
+    """Be one of the workers of a group.
+
+    Args:
+        backend: `nccl` or `gloo`.
+        place: where the first worker listens.
+        rank: of this worker.
+        world: how many there are.
+    """
     import torch.distributed as dist
 
     if backend == "nccl":
@@ -58,4 +76,17 @@ def _join(backend: str, address: str, rank: int, world: int) -> None:
         from ray.train.torch import get_device
 
         torch.cuda.set_device(get_device())
-    dist.init_process_group(backend, init_method=address, rank=rank, world_size=world)
+    elif (name := _interface_to(place[0])) is not None:  # gloo listens where this machine's name leads to
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+    descriptor = _listening.pop().detach() if rank == 0 else None
+    store = dist.TCPStore(*place, world, is_master=rank == 0, master_listen_fd=descriptor)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world)
+
+
+def _interface_to(host: str) -> str | None:
+    """Name of this machine's network interface that leads to an address, if that can be told."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 1))  # sends nothing
+        own = probe.getsockname()[0]
+    found = (name for name, addresses in psutil.net_if_addrs().items() if own in {each.address for each in addresses})
+    return next(found, None)
