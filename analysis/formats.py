@@ -1,6 +1,7 @@
 """Tables as a reader, a paper and a spreadsheet want them: Markdown, LaTeX, CSV, and cells that can be sorted."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,10 +107,10 @@ class Table:
         ]
 
     def markdown(self) -> str:
-        """A Markdown table; bars in cells are escaped."""
+        """A Markdown table; text in it stays text, and in its cell."""
         titles = list(self.columns.values())
         lines = [titles, ["---"] * len(titles), *self.text().to_numpy().tolist()]
-        return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(_markdown(str(cell)) for cell in line) + " |" for line in lines)
 
     def latex(self) -> str:
         """A LaTeX table for the package booktabs, with caption and label."""
@@ -164,4 +165,12 @@ _LATEX = str.maketrans(
 
 
 def _latex(text: str) -> str:
-    return text.translate(_LATEX)
+    return " ".join(text.split("\n")).translate(_LATEX)
+
+
+_MARKDOWN = re.compile(r"[\\|<&`\[\]]")
+"""Bars end a cell; the others begin HTML, entities, code and links."""
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.splitlines()))

@@ -11,6 +11,7 @@ from study import object_store
 from study.errors import UserError
 from study.files import open_folder
 from study.results import ResultStore
+from study.run import main
 
 BUSY = ("503 Slow Down", "SlowDown")
 
@@ -119,6 +120,37 @@ def test_addresses_that_cannot_be_used_are_told_when_they_are_opened(server):
         open_folder(server.uri)
     server.start()
     assert "secret" not in str(told.value)
+
+
+STUDY = """
+from example_rows import make_study
+STUDY = make_study(name="mine")
+"""
+
+
+@pytest.mark.parametrize("option", ["--results", "--data"])
+@pytest.mark.parametrize("fault", ["no bucket", "wrong key", "away"])
+def test_a_study_does_not_begin_where_a_store_cannot_be_used(fault, option, server, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(STUDY)
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 3.0)
+    address = server.uri.replace("@bucket", "@none") if fault == "no bucket" else server.uri
+    if fault == "wrong key":
+        server.refuse = lambda *_: ("403 Forbidden", "InvalidAccessKeyId")
+    if fault == "away":
+        server.stop()
+    server.requests.clear()
+    assert main(["mine.py", option, address, "--train", "a", "--val", "b"]) == 2
+    if fault == "away":
+        server.start()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith(
+        "error: s3://none: no such bucket" if fault == "no bucket" else "error: s3://bucket: cannot be"
+    )
+    assert "secret" not in told
+    assert server.requests["PUT"] == 0
+    assert not list(tmp_path.glob("results/mine/ledger/*"))
 
 
 def test_a_small_file_is_one_request(server):

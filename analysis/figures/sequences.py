@@ -1,5 +1,6 @@
 """Which method is good on which sequence: a heat map."""
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -26,7 +27,7 @@ def per_sequence(sequences: pd.DataFrame, metric: str = "mota", axes: Axes | Non
         the pooled metric of `trials`; a method that has none comes last. The colour at the end of the scale is also
         that of outliers beyond it, whose figure the cell tells.
     """
-    with styled():
+    with styled(), mpl.rc_context({"text.parse_math": False}):  # seaborn looks how long names are
         if sequences.empty:
             return say_nothing(own_axes(axes), "no rows of single sequences")
         cells = _cells(sequences, metric)

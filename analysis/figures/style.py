@@ -11,6 +11,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 from study.results import write_file
 
@@ -102,9 +104,20 @@ def say_nothing(axes: Axes, text: str) -> Axes:
 
 def as_png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
+    _take_names_as_they_are(figure)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI)
     return picture.getvalue()
+
+
+def _take_names_as_they_are(figure: Figure) -> None:
+    """Let a dollar sign in a name begin no formula, which may be a wrong one; powers on logarithmic axes are some."""
+    axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis)]
+    logarithmic = [axis for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)]
+    powers = {label for axis in logarithmic for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(text in powers)
 
 
 def save(figure: Figure, path: str | Path) -> None:

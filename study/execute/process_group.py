@@ -27,10 +27,10 @@ class _TorchBackend(Backend):
         """Join the workers, if there are several."""
         world = len(worker_group)
         if world > 1:
-            address = worker_group.execute_single(0, _free_address)
+            place = worker_group.execute_single(0, _listen)
             ray.get(
                 [
-                    worker_group.execute_single_async(rank, _join, backend_config.backend, address, rank, world)
+                    worker_group.execute_single_async(rank, join, backend_config.backend, place, rank, world)
                     for rank in range(world)
                 ]
             )
@@ -52,29 +52,33 @@ class ProcessGroupConfig(BackendConfig):
         return _TorchBackend
 
 
-def own_interface() -> str | None:
-    """Name of the network interface that has this machine's address in the cluster; None if none has.
+def _listen() -> tuple[str, int]:
+    return listen(ray.util.get_node_ip_address())
 
-    Left alone, gloo takes the one that the machine's name leads to, which often is loopback, and NCCL the first.
+
+_listening: list[socket.socket] = []
+"""In the first worker, where the others find it."""
+
+
+def listen(host: str) -> tuple[str, int]:
+    """Listen for the other workers, on this address of this machine alone; torch by itself would listen on all."""
+    listener = socket.create_server((host, 0), family=_family(host))
+    _listening.append(listener)
+    return host, listener.getsockname()[1]
+
+
+def join(backend: str, place: tuple[str, int], rank: int, world: int) -> None:
+    """Be one of the workers of a group.
+
+    Args:
+        backend: `nccl` or `gloo`.
+        place: where the first worker listens.
+        rank: of this worker.
+        world: how many there are.
     """
-    address = ray.util.get_node_ip_address()
-    for name, entries in psutil.net_if_addrs().items():
-        if any(entry.address.partition("%")[0] == address for entry in entries):
-            return name
-    return None
-
-
-def _free_address() -> tuple[str, int]:
-    host = ray.util.get_node_ip_address()
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind(("", 0))
-        return host, probe.getsockname()[1]
-
-
-def _join(backend: str, address: tuple[str, int], rank: int, world: int) -> None:
     import torch.distributed as dist
 
-    if (interface := own_interface()) is not None:
+    if (interface := _interface_to(place[0])) is not None:
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             os.environ.setdefault(name, interface)
     if backend == "nccl":
@@ -82,6 +86,26 @@ def _join(backend: str, address: tuple[str, int], rank: int, world: int) -> None
         from ray.train.torch import get_device
 
         torch.cuda.set_device(get_device())
-    store = dist.TCPStore(*address, world, is_master=rank == 0, timeout=timedelta(seconds=_JOIN_SECONDS))
+    descriptor = _listening.pop().detach() if rank == 0 else None
+    search = timedelta(seconds=_JOIN_SECONDS)
+    store = dist.TCPStore(*place, world, is_master=rank == 0, timeout=search, master_listen_fd=descriptor)
     wait = timedelta(seconds=_WAIT_SECONDS)
     dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait)
+
+
+def _interface_to(host: str) -> str | None:
+    """Name of this machine's network interface that leads to an address, if that can be told.
+
+    Left alone, gloo takes the one that the machine's name leads to, which often is loopback, and NCCL the first.
+    """
+    with socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 1))  # sends nothing
+        own = probe.getsockname()[0]
+    for name, entries in psutil.net_if_addrs().items():
+        if any(entry.address.partition("%")[0] == own for entry in entries):
+            return name
+    return None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -7,7 +7,7 @@ import pytest
 import ray
 import torch.distributed as dist
 
-from study.execute.process_group import _free_address, _join
+from study.execute import process_group
 
 NAMES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 
@@ -18,7 +18,7 @@ def join(monkeypatch):
     for name in NAMES:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    yield lambda: _join("gloo", _free_address(), 0, 1)
+    yield lambda: process_group.join("gloo", process_group.listen(ray.util.get_node_ip_address()), 0, 1)
     dist.destroy_process_group()
 
 
