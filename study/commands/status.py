@@ -10,6 +10,7 @@ from study.command_line import CommandParser
 from study.duration import show_duration
 from study.errors import UserError, nearest
 from study.files import open_folder
+from study.object_store import shown
 from study.progress import ended_trials, resumable
 from study.results import ResultStore, cost, flatten, label
 from study.schema import STATUSES
@@ -26,9 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("study", metavar="STUDY", help="name of the study")
     parser.add_results()
     options = parser.parse_args(arguments)
-    place = open_folder(options.results)
-    folders = place.folders()
+    folders = open_folder(options.results).folders()
     if options.study not in folders:
+        place = shown(options.results)
         raise UserError(f"{place}: no results of a study {options.study!r}; {nearest(options.study, folders)}")
     for line in describe(ResultStore(options.results, options.study, create=False)):
         print(line)
