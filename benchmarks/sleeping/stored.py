@@ -33,9 +33,10 @@ def measure(folder: Path) -> None:
         "names in ledger": lambda: (store.folder / "ledger").names(".parquet"),
         **{f"load {table}": partial(load, store.folder.address, table) for table in TABLES},
     }
-    lines = [{"what": what, **commanded(command, trials)} for what, command in commands.items()]
-    lines += [{"what": what, **timed(read)} for what, read in reads.items()]
-    print(pd.DataFrame(lines).round(3).to_string(index=False))
+    for what, read in reads.items():
+        print(what, {name: round(value, 2) for name, value in timed(read).items()}, flush=True)
+    for what, command in commands.items():
+        print(what, {name: round(value, 2) for name, value in commanded(command, trials).items()}, flush=True)
 
 
 def on_disk(store: ResultStore, trials: int) -> pd.DataFrame:
