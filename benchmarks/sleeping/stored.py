@@ -50,7 +50,7 @@ def on_disk(store: ResultStore, trials: int) -> pd.DataFrame:
 
 
 def commanded(command: list[str], trials: int) -> dict[str, float]:
-    """Wall and processor seconds of a command, and its peak memory."""
+    """Wall and processor seconds of a command."""
     start = time.monotonic()
     variables = {"TRIALS": str(trials), "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     process = subprocess.Popen([sys.executable, *command], env=os.environ | variables, stdout=subprocess.DEVNULL)
@@ -60,7 +60,6 @@ def commanded(command: list[str], trials: int) -> dict[str, float]:
     return {
         "wall_s": time.monotonic() - start,
         "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1e3,
     }
 
 
