@@ -3,14 +3,14 @@
     python benchmarks/scaling.py run FOLDER --trials 2000 --slots 8
     python benchmarks/scaling.py read FOLDER
     python benchmarks/scaling.py plan --trials 1000 10000
-    python benchmarks/scaling.py requests --trials 4 8 16
+    python benchmarks/scaling.py requests --trials 20
     python benchmarks/scaling.py actors --slots 400 600
     python benchmarks/scaling.py suggestions --trials 100 200
 
 `run` has `python -m study.run` run trials that sleep instead of training (`sleeping_trials.py`), on a Ray that is told
 of as many cores as there are to be slots, and looks at all its processes meanwhile; FOLDER gets the results and
 `samples.csv`. `read` times the commands that read such results, and counts files, bytes and rows. `plan` plans studies
-that are never run. `requests` counts what a study asks of an object store, `tests/s3_server.py`. `actors` has the
+that are never run. `requests` counts what trials ask of an object store, `tests/s3_server.py`. `actors` has the
 dispatcher answer as many waiting groups and trials as so many slots bring. `suggestions` has two searches suggest
 trials that nobody runs.
 """
@@ -42,7 +42,7 @@ def main() -> None:
     plan.set_defaults(do=lambda o: planned.measure(o.trials))
 
     requests = commands.add_parser("requests")
-    requests.add_argument("--trials", type=int, nargs="+", default=[4, 8, 16])
+    requests.add_argument("--trials", type=int, default=20)
     requests.set_defaults(do=lambda o: asked.measure(o.trials))
 
     actors = commands.add_parser("actors")

@@ -22,7 +22,7 @@ from xdist.scheduler import LoadFileScheduling
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_DATA = "MOT_TEST_DATA"
-RAY = ("end_to_end", "execute")
+RAY = ("cluster", "end_to_end", "execute")
 """Folders of tests that start Ray."""
 
 SEQUENCES = ("ETH-Bahnhof", "KITTI-17", "MOT17-09", "PETS09-S2L1", "TUD-Campus")

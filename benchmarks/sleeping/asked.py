@@ -1,47 +1,63 @@
-"""Requests to an object store, of whole studies of few trials."""
+"""Requests to an object store of trials that run one after the other in this process, as a worker runs them."""
 
-import itertools
 import re
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-from driver import Driver
+import torch
+from sleeping_trials import STUDY
 
-from sleeping.running import command_and_variables
+from study.config import Study
+from study.data import default_cache_dir
+from study.execute.attempt import run_attempt
+from study.execute.holding import Holding
+from study.housekeeping import HouseKeeper
+from study.plan import make_plan
+from study.results import ResultStore
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
-_KINDS = re.compile(r"/(trials|steps|epochs|sequences|ledger|checkpoints|data|diffs)/")
+_KINDS = re.compile(r"/(trials|steps|epochs|sequences|ledger|checkpoints|data|diffs)\b")
 
 
-def measure(numbers: list[int]) -> None:
-    """Print how many requests studies of so many trials make, and how many each trial adds."""
-    counts = {number: requests(number) for number in numbers}
-    table = pd.DataFrame(counts).fillna(0).astype(int).sort_index()
-    table.loc["all"] = table.sum()
-    for fewer, more in itertools.pairwise(numbers):
-        table[f"a trial, {fewer} to {more}"] = (table[more] - table[fewer]) / (more - fewer)
-    print(table.round(2).to_string())
-
-
-def requests(trials: int) -> Counter[str]:
-    """Requests of one study, two trials at a time, by method and table."""
+def measure(trials: int) -> None:
+    """Print how many requests the first trial makes, and on average each of the later ones."""
     from s3_server import running  # type: ignore[import-not-found]  # of the tests
 
     seen: Counter[str] = Counter()
 
     def note(method: str, path: str) -> None:
         kind = _KINDS.search(path)
-        of_bucket = path.strip("/").count("/") == 0
-        seen[f"{'LIST' if of_bucket and method == 'GET' else method} {kind[1] if kind else ''}".strip()] += 1
+        of_bucket = method == "GET" and "/" not in path.strip("/")
+        seen[f"{'LIST' if of_bucket else method} {kind[1] if kind else ''}".strip()] += 1
 
+    tracker = STUDY.tracker.model_copy(update={"step_seconds": 0.0})
+    points = tuple({"weighting.loss_weights.cls": 1 + i / 1000} for i in range(trials))
+    study = Study(
+        **{name: getattr(STUDY, name) for name in Study.model_fields} | {"points": points, "tracker": tracker}
+    )
     with running("bucket") as server:
         server.refuse = note
-        results = server.uri.replace("@bucket", "@bucket/results")
-        command, variables = command_and_variables(results, trials, 2, 0.1, [])
-        driver = Driver(command, variables | {"AWS_EC2_METADATA_DISABLED": "true"})
-        if driver.wait() != 0:
-            raise SystemExit("\n".join(driver.errors[-20:]))
-    return seen
+        store = ResultStore(server.uri, study.name)
+        plan = make_plan(study, store, cache_dir=default_cache_dir())
+        keeper = HouseKeeper(store, study.execution.keep_checkpoints)
+        idle = Holding(store, "g-idle", kind="idle", devices=1.0, group_id="g")
+        counts = [seen.copy()]
+        for trial in plan.trials:
+            row = run_attempt(trial, plan, store, attempt=1, device=torch.device("cpu"), group_id="g", idle=idle)
+            assert row is not None
+            keeper.trial_ended(row)
+            counts.append(seen.copy())
+        idle.end("completed")
+    table = pd.DataFrame(
+        {
+            "before": counts[0],
+            "the first": Counter(counts[1]) - counts[0],
+            "each later": {name: (counts[-1][name] - counts[1][name]) / (trials - 1) for name in counts[-1]},
+            "the last": Counter(counts[-1]) - counts[-2],
+        }
+    ).fillna(0)
+    table.loc["all"] = table.sum()
+    print(table.round(2).to_string())

@@ -24,6 +24,7 @@ KINDS = {
     "ray::ResourceTrainable": "follower",
     "ray::TrainController": "controller",
     "ray::RayTrainWorker": "worker",
+    "ray::SynchronizationActor": "synchronizer",
     "ray::IDLE": "idle",
     "raylet": "raylet",
     "gcs_server": "gcs",

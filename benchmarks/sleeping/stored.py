@@ -33,9 +33,10 @@ def measure(folder: Path) -> None:
         "names in ledger": lambda: (store.folder / "ledger").names(".parquet"),
         **{f"load {table}": partial(load, store.folder.address, table) for table in TABLES},
     }
-    lines = [{"what": what, **commanded(command, trials)} for what, command in commands.items()]
-    lines += [{"what": what, **timed(read)} for what, read in reads.items()]
-    print(pd.DataFrame(lines).round(3).to_string(index=False))
+    for what, read in reads.items():
+        print(what, {name: round(value, 2) for name, value in timed(read).items()}, flush=True)
+    for what, command in commands.items():
+        print(what, {name: round(value, 2) for name, value in commanded(command, trials).items()}, flush=True)
 
 
 def on_disk(store: ResultStore, trials: int) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def on_disk(store: ResultStore, trials: int) -> pd.DataFrame:
 
 
 def commanded(command: list[str], trials: int) -> dict[str, float]:
-    """Wall and processor seconds of a command, and its peak memory."""
+    """Wall and processor seconds of a command."""
     start = time.monotonic()
     variables = {"TRIALS": str(trials), "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     process = subprocess.Popen([sys.executable, *command], env=os.environ | variables, stdout=subprocess.DEVNULL)
@@ -59,7 +60,6 @@ def commanded(command: list[str], trials: int) -> dict[str, float]:
     return {
         "wall_s": time.monotonic() - start,
         "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1e3,
     }
 
 

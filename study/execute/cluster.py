@@ -42,6 +42,9 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # the rows are the state; Tune's own is never read
     "TUNE_WARN_THRESHOLD_S": "60",
+    # Of a searcher not its own it takes one trial at a time, and the next when a process that follows it has started.
+    # Ours says itself when there are enough.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output can be silenced
 }
 
