@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from study.results import load
+from study.results import ResultStore, load
 
 STUDY = """
 from study.config import Data, Study, Train
@@ -26,7 +26,8 @@ STUDY = Study(
 """
 
 SLOW = '''
-"""Equal weights, in steps that take a while; a part of the user's own beside the study file."""
+"""Equal weights, in steps that take a while, or wait; a part of the user's own beside the study file."""
+import os
 import time
 
 from study.config import WeightingConfig
@@ -41,13 +42,15 @@ class Config(WeightingConfig):
 class Slow(HardWeightingFactors):
     def forward(self, losses, gramian=None):
         time.sleep(0.3)
+        while os.path.exists(GATE):
+            time.sleep(0.1)
         return super().forward(losses, gramian)
 '''
 
 
 def write_study(folder):
-    """Its file, with a part beside it."""
-    (folder / "slow.py").write_text(SLOW)
+    """Its file, with a part beside it; as long as there is a file `gate` beside them, no trial gets on."""
+    (folder / "slow.py").write_text(SLOW.replace("GATE", repr(str(folder / "gate"))))
     (folder / "tiny.py").write_text(STUDY)
     return folder / "tiny.py"
 
@@ -65,6 +68,12 @@ def wait_until(condition, process, seconds=150):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def running(results):
+    """How many trials a worker group works on now."""
+    ledger = ResultStore(results, "tiny").ledger() if (results / "tiny").exists() else []
+    return sum(entry["kind"] == "attempt" and entry["status"] == "running" for entry in ledger)
 
 
 def most_at_once(results):

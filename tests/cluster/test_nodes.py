@@ -5,7 +5,7 @@ import time
 import pandas as pd
 import pytest
 from nodes import nodes
-from slow_trials import most_at_once, start, wait_until, write_study
+from slow_trials import most_at_once, running, start, wait_until, write_study
 
 from study.results import comparable, load
 
@@ -49,11 +49,14 @@ def test_a_lost_node_costs_an_attempt_and_no_row(study, tmp_path):
 
 
 def test_a_node_that_joins_is_used(study, tmp_path):
-    results = tmp_path / "results"
+    results, gate = tmp_path / "results", tmp_path / "gate"
+    gate.touch()
     with nodes(1) as cluster:
         process = start(study, results, cluster.address)
-        wait_until(lambda: started(results), process)
+        wait_until(lambda: running(results) == 1, process)
         cluster.add(1)
+        wait_until(lambda: running(results) == 2, process)
+        gate.unlink()
         out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
     assert most_at_once(results) == 2
