@@ -24,15 +24,19 @@ import pandas as pd
 import psutil
 from checks import failed_checks
 from cluster import HERE, Cluster
-from driver import Driver
+from driver import Driver, name_of
 from killing import RAYS_OWN
 from machines import inside, isolated, lacking
 from rows import Rows
 
+from study.claim import FRESH_SECONDS
 from study.results import ResultStore, load
 
 STUDY = HERE / "chaos_nodes.py"
 CUT_SECONDS = 30.0
+END_SECONDS = 15.0
+"""So long after `ray down` nothing is left."""
+
 LONGEST = 600.0
 """Seconds that anything may take."""
 
@@ -77,9 +81,17 @@ def disturb(cluster: Cluster, folder: Path, rows: Rows) -> None:
     left = [str(path) for path in cluster.machines.home(cluster.head).glob("study-ray-*")]
     seconds = cluster.down()
     left += [f"machine {name}" for name in cluster.machines.names()]
-    time.sleep(1)
-    left += [f"process {p.name()}" for p in psutil.process_iter() if p.pid != os.getpid()]
+    until = time.monotonic() + END_SECONDS
+    while (names := processes()) and time.monotonic() < until:
+        time.sleep(0.2)
+    left += [f"process {name}" for name in names]
     rows.add("ray down", seconds, f"{len(cluster.machines.started)} machines in all", [f"{it} is left" for it in left])
+
+
+def processes() -> list[str]:
+    """Names of all others here, but for those that have ended and wait to be told so."""
+    names = (name_of(process) for process in psutil.process_iter() if process.pid != os.getpid())
+    return [name for name in names if name is not None]
 
 
 def undisturbed(folder: Path) -> ResultStore:
@@ -172,6 +184,8 @@ def lose_head(cluster: Cluster, results: Path, reference: ResultStore, rows: Row
         driver.wait(LONGEST)
     rows.add("the same command goes on", went_on, f"{done} epochs were done", outcome(driver, code=-9))
     rows.add("the head dies, ray up makes another", cluster.up(), f"head {cluster.head}", [])
+    # A driver on another machine may still be at work, for all that it can be known before.
+    time.sleep(max(0.0, driver.ended_at + FRESH_SECONDS + 1 - time.time()))
     with ended(cluster.study(STUDY, results)) as driver:
         driver.wait(LONGEST)
     seconds = driver.ended_at - driver.started_at
