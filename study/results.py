@@ -60,10 +60,10 @@ MODEL = "model"
 """Checkpoint of a completed trial, for `study.track`."""
 
 RowTable = Literal["steps", "epochs", "sequences"]
+_ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
+
 _AT_A_TIME = 16
 """Files that an object store is asked for at once: what takes the time is to wait for each."""
-
-_ROW_TABLES: tuple[RowTable, ...] = ("steps", "epochs", "sequences")
 
 
 def attempt_entry(trial_id: str, attempt: int) -> str:
