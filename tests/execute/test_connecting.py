@@ -142,7 +142,7 @@ def test_a_gcs_that_is_killed_while_ray_starts_is_told_within_seconds():
 
 
 def test_ray_that_breaks_while_it_starts_is_told_in_a_line(monkeypatch):
-    def init(**_):  # of Ray's, once its GCS was killed: in earnest it gives up after half a minute
+    def init(*_, **__):  # of Ray's, once its GCS was killed: in earnest it gives up after half a minute
         raise Exception("The current node timed out during startup.\nThis could happen because")
 
     monkeypatch.setattr(ray, "init", init)

@@ -153,7 +153,7 @@ def test_a_store_that_is_slow_refuses_and_goes_away_loses_and_doubles_nothing(se
     assert process.returncode == 0, out + error
     assert error == ""
     assert_equal(rows(results), undisturbed)
-    assert set(load(results, "ledger")["status"]) == {"ended"}
+    assert set(load(results, "ledger")["status"]) == {"completed"}
     ids = set(undisturbed["trials"]["trial_id"])
     left = open_folder(results) / "tiny"
     assert set((left / "checkpoints").folders()) <= ids

@@ -505,5 +505,5 @@ def test_results_elsewhere_keep_a_copy_of_the_storage_which_counts(tmp_path, mon
         assert len(driver.run()) == 1
         assert driver.notes == []
         store = ResultStore(address, "example")
-        assert store.folder.read(NAME) == (tmp_path / "results" / "example" / NAME).read_bytes()
+        assert store.folder.read(NAME) == (tmp_path / "results/s3/bucket/example" / NAME).read_bytes()
         assert {row["data_hash"] for row in store.trials()} == {DATA_HASH}

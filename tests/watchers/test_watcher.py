@@ -255,7 +255,7 @@ def test_results_elsewhere_have_their_logs_here(name, tmp_path, cache_dir, monke
     with serve("bucket") as uri, Driver([name], uri, cache_dir) as driver:
         driver.whole(driver.plan.trials[0])
     assert driver.notes == []
-    points = READ[name](tmp_path / "results" / "example")
+    points = READ[name](tmp_path / "results/s3/bucket/example")
     assert [steps(figures)["loss/cls"] for figures in points.values()] == [[1, 2, 3, 4]]
 
 
