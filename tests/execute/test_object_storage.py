@@ -18,7 +18,7 @@ from study.search.storage import NAME
 pytestmark = pytest.mark.timeout(1800)  # Ray starts up to three times in each
 
 STUDY = """
-from study.config import Data, Study, Train
+from study.config import Data, Execution, Study, Train
 from study.losses.objectives import CLS_REG_REID
 from study.search_config import Search
 from study.space import Simplex
@@ -34,6 +34,7 @@ STUDY = Study(
     weighting=waiting.Config(),
     train=Train(epochs=2, steps_per_epoch=3, batch_size=2, log_every=1, warmup_steps=1),
     search=Search(space={"weighting.loss_weights": Simplex(ratio=5)}, num_configurations=3),
+    execution=Execution(max_concurrent_trials=1),  # of several at once, what is suggested depends on which ends first
 )
 """
 
