@@ -5,7 +5,7 @@ fit for the others.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study.config import Configuration, Study, digest
@@ -113,35 +113,33 @@ def refuse_lone_identities(configurations: Sequence[Configuration], places: Sequ
 
 
 def _refuse_other_trackers(
-    study: Study, configurations: Sequence[Configuration], places: Sequence[str], sizes: Mapping[str, int]
+    study: Study, configurations: Sequence[Configuration], places: Sequence[str], sizes: Sequence[int]
 ) -> None:
     """Refuse a comparison in which a weighting comes with a network of its own.
 
     Networks may vary in a study, if each is trained under the same weightings; in a search, if network and weighting
     are chosen apart from each other.
     """
-    if len(sizes) == 1:
+    if len(set(sizes)) <= 1:
         return
     if isinstance(study.search, Search):
         together = _chosen_together(study.search.space)
-        if together is not None and len(set(sizes.values())) > 1:
+        if together is not None:
             raise UserError(
-                f"search.space: {together} chooses the weighting together with trackers of {min(sizes.values()):,} to "
-                f"{max(sizes.values()):,} parameters: that compares architectures, not weightings; search the tracker "
-                "by a dimension of its own"
+                f"search.space: {together} chooses the weighting together with trackers of {min(sizes):,} to "
+                f"{max(sizes):,} parameters: that compares architectures, not weightings; search the tracker by a "
+                "dimension of its own"
             )
         return
-    networks = [configuration.network_id for configuration in configurations]
     weightings: dict[int, set[str]] = {}
-    for network, configuration in zip(networks, configurations, strict=True):
-        weightings.setdefault(sizes[network], set()).add(digest(configuration.resolved()["weighting"]))
-    expected = weightings[sizes[networks[0]]]
-    for place, network in zip(places, networks, strict=True):
-        if weightings[sizes[network]] != expected:
+    for size, configuration in zip(sizes, configurations, strict=True):
+        weightings.setdefault(size, set()).add(digest(configuration.resolved()["weighting"]))
+    for place, size in zip(places, sizes, strict=True):
+        if weightings[size] != weightings[sizes[0]]:
             raise UserError(
-                f"{place} trains a tracker of {sizes[network]:,} parameters and {places[0]} one of "
-                f"{sizes[networks[0]]:,}, under different weightings: that compares architectures, not weightings; "
-                "give every weighting the same tracker, or every tracker all weightings"
+                f"{place} trains a tracker of {size:,} parameters and {places[0]} one of {sizes[0]:,}, under different "
+                "weightings: that compares architectures, not weightings; give every weighting the same tracker, or "
+                "every tracker all weightings"
             )
 
 
@@ -154,15 +152,17 @@ def _chosen_together(space: Space) -> str | None:
     return None
 
 
-def _sizes(configurations: Sequence[Configuration], places: Sequence[str]) -> dict[str, int]:
-    """Parameters of every network, by its id; building it tells whether tracker and objective fit each other."""
-    sizes: dict[str, int] = {}
+def _sizes(configurations: Sequence[Configuration], places: Sequence[str]) -> list[int]:
+    """Parameters of every configuration's network; building it tells whether tracker and objective fit each other."""
+    known: dict[str, int] = {}
+    sizes = []
     for place, configuration in zip(places, configurations, strict=True):
-        if (network := configuration.network_id) not in sizes:
+        if (network := configuration.network_id) not in known:
             try:
-                sizes[network] = _num_parameters(configuration)
+                known[network] = _num_parameters(configuration)
             except UserError as error:
                 raise UserError(f"{place}: {error}") from None
+        sizes.append(known[network])
     return sizes
 
 
