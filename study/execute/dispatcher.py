@@ -207,7 +207,14 @@ class Dispatcher:
         return job
 
     async def report(
-        self, event: bytes, trial_id: str, result: dict[str, Any], *, judged: bool = False, more: bool = True
+        self,
+        event: bytes,
+        trial_id: str,
+        result: dict[str, Any],
+        *,
+        group_id: str | None = None,
+        judged: bool = False,
+        more: bool = True,
     ) -> Verdict:
         """An event of a trial, packed for the driver, with its result for Ray Tune.
 
@@ -215,12 +222,18 @@ class Dispatcher:
             event: the event.
             trial_id: whose.
             result: empty if it is nothing to Ray Tune.
+            group_id: the group that works on it, if one does.
             judged: whether it waits for the verdict of an early stopping.
             more: whether another epoch would follow.
 
         Returns:
             Whether the trial goes on. If it is judged, Ray Tune has seen the result by then.
+
+        Raises:
+            LookupError: the group was given up, as when its machine was cut off; its trial is another's by now.
         """
+        if group_id is not None and group_id not in self._groups:
+            raise LookupError("this worker group was taken for lost; the trial goes on elsewhere")
         self._events.append(event)
         if result:
             self._results.setdefault(trial_id, []).append(result)
@@ -249,8 +262,8 @@ class Dispatcher:
 
     async def fault(self, group_id: str, fault: Fault) -> None:
         """A worker breaks off; the first to say so knows why."""
-        group = self._groups[group_id]
-        group.fault = group.fault or fault
+        if (group := self._groups.get(group_id)) is not None:
+            group.fault = group.fault or fault
 
     # For the driver.
 

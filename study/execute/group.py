@@ -163,7 +163,7 @@ def _work(config: dict[str, Any]) -> None:
         job = ray.get(dispatcher.next_job.remote(group_id, index))
         if job is None:
             break
-        report = _Reporter(dispatcher, job)
+        report = _Reporter(dispatcher, group_id, job)
         try:
             row = run_attempt(
                 pickle.loads(job.trial),
@@ -192,14 +192,19 @@ def _work(config: dict[str, Any]) -> None:
 class _Reporter:
     """Sends a trial's events to the driver, and its figures to Ray Tune."""
 
-    def __init__(self, dispatcher: Any, job: Job) -> None:
-        self._dispatcher, self._job, self._verdict = dispatcher, job, Verdict.GO_ON
+    def __init__(self, dispatcher: Any, group_id: str, job: Job) -> None:
+        self._dispatcher, self._group_id, self._job, self._verdict = dispatcher, group_id, job, Verdict.GO_ON
 
     def __call__(self, event: Event) -> None:
         more = isinstance(event, EpochFinished) and event.epoch < (event.trial.until or event.epochs)
         self._verdict = ray.get(
             self._dispatcher.report.remote(
-                pickle.dumps(event), self._job.trial_id, tune_result(event), judged=self._job.judged and more, more=more
+                pickle.dumps(event),
+                self._job.trial_id,
+                tune_result(event),
+                group_id=self._group_id,
+                judged=self._job.judged and more,
+                more=more,
             )
         )
 

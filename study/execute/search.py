@@ -48,6 +48,7 @@ class ProposedTrials(Searcher):
         self._dispatcher, self._proposer = dispatcher, proposer
         self.most, self._job_of = most, job_of
         self._under_way: dict[str, Trial] = {}
+        self._unfollowed: list[Trial] = []
         self._finished = False
         self.error: UserError | None = None
         """What a result could not be told for; Tune makes a traceback of it."""
@@ -56,6 +57,9 @@ class ProposedTrials(Searcher):
         """The next trial, or None until one under way has ended. `trial_id` is Tune's own name for it."""
         if self._finished:
             return str(Searcher.FINISHED)
+        if self._unfollowed:
+            trial = self._under_way[trial_id] = self._unfollowed.pop(0)
+            return _tune_config(trial)
         if len(self._under_way) >= self.most:
             return None
         trial = self._proposer.next()
@@ -66,7 +70,7 @@ class ProposedTrials(Searcher):
         if self._proposer.ended:
             ray.get(self._dispatcher.no_more_jobs.remote())
         self._finished = not open_for_more
-        return {"trial_id": trial.trial_id, **(trial.suggested or {})}
+        return _tune_config(trial)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Pass the figures of an epoch on."""
@@ -75,9 +79,12 @@ class ProposedTrials(Searcher):
             with self._keeping_error():
                 self._proposer.progress(self._under_way[trial_id], result["epoch"], figures)
 
-    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:  # noqa: ARG002
+    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
         """Pass the outcome on, and make room for the next."""
         trial = self._under_way.pop(trial_id)
+        if error:  # its follower died while it started, which Tune does not try again; the trial itself goes on
+            self._unfollowed.append(trial)
+            return
         status = (result or {}).get("status", "interrupted")
         if status is None:
             declined = TrialDeclined(trial)
@@ -104,6 +111,10 @@ class ProposedTrials(Searcher):
         self._finished = True
         ray.get(self._dispatcher.no_more_jobs.remote())
         return str(Searcher.FINISHED)
+
+
+def _tune_config(trial: Trial) -> dict[str, Any]:
+    return {"trial_id": trial.trial_id, **(trial.suggested or {})}
 
 
 class Follower(tune.Trainable):

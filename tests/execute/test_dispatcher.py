@@ -54,6 +54,25 @@ def test_jobs_go_out_in_order_each_once_and_retries_first():
     run(scenario())
 
 
+def test_a_group_that_was_given_up_is_not_listened_to():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "cut off", "other")
+        await dispatcher.submit(job("x"))
+        assert await dispatcher.next_job("cut off", 0) == job("x")
+        await dispatcher.end_group("cut off")
+        await dispatcher.submit(job("x", retry=1), first=True)
+        assert await dispatcher.next_job("other", 0) == job("x", retry=1)
+        with pytest.raises(LookupError, match="taken for lost"):
+            await dispatcher.report(b"", "x", {"done": True}, group_id="cut off")
+        await dispatcher.fault("cut off", Fault("lost", "late"))
+        assert await is_waiting(asyncio.ensure_future(dispatcher.next_job("other", 1)))  # it works on its first job
+        assert await dispatcher.report(b"1", "x", epoch(1), group_id="other") is Verdict.GO_ON
+        assert await dispatcher.events(0) == [b"1"]
+
+    run(scenario())
+
+
 def test_all_workers_of_a_group_get_the_same_job():
     async def scenario():
         dispatcher = Dispatcher()
