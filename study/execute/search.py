@@ -58,8 +58,8 @@ class ProposedTrials(Searcher):
         if self._finished:
             return str(Searcher.FINISHED)
         if self._unfollowed:
-            trial = self._under_way[trial_id] = self._unfollowed.pop(0)
-            return _tune_config(trial)
+            self._under_way[trial_id] = self._unfollowed.pop(0)
+            return _tune_config(self._under_way[trial_id])
         if len(self._under_way) >= self.most:
             return None
         trial = self._proposer.next()
