@@ -75,6 +75,12 @@ class Cluster:
         within = self.machines.command(self.head, 'cd ~/loss-weighting-study && exec "$0" "$@"')
         return Driver(["-m", "study.run", str(study), "--results", str(results), *more], {}, within)
 
+    def submit(self, study: Path, results: Path, *more: str) -> Driver:
+        """The same as a job, through the dashboard; the folder of the study file goes along."""
+        command = ["-m", "ray.scripts.scripts", "job", "submit", "--address", "http://127.0.0.1:8265"]
+        command += ["--working-dir", str(study.parent), "--", sys.executable, "-m", "study.run", study.name]
+        return Driver([*command, "--results", str(results), *more], {}, self.machines.command(self.head, 'exec "$0" "$@"'))
+
     def _ray(self, *arguments: str, told: bool = True) -> None:
         """Run it as on the desk of whoever starts the cluster; what it says is kept if it is to be `told`."""
         with self._log.open("a") as log:

@@ -74,6 +74,7 @@ def disturb(cluster: Cluster, folder: Path, rows: Rows) -> None:
     rows.add("ray up", cluster.up(), f"head {cluster.head}", [])
     lose_workers(cluster, folder / "workers", reference, rows)
     two_workers(cluster, folder / "two", reference, rows)
+    submitted(cluster, folder / "submitted", rows)
     start = time.monotonic()
     wait(lambda: not cluster.workers, "the workers stay though they are idle")
     rows.add("idle workers go", time.monotonic() - start, "", [])
@@ -149,6 +150,17 @@ def two_workers(cluster: Cluster, results: Path, reference: ResultStore, rows: R
         problems += far_apart(alone, joined)
     seconds = driver.ended_at - driver.started_at
     rows.add("one trial on two machines", seconds, f"{len(cluster.workers)} workers", problems)
+
+
+def submitted(cluster: Cluster, results: Path, rows: Rows) -> None:
+    """A trial of a study that is submitted as a job."""
+    with ended(cluster.submit(STUDY, results, "--seeds", "1")) as driver:
+        driver.wait(LONGEST)
+    store = store_of(results)
+    problems = [] if driver.code == 0 else [f"exit code {driver.code}: {' | '.join(driver.lines[-3:])}"]
+    if (statuses := [row["status"] for row in store.trials()]) != ["completed"]:
+        problems.append(f"trials that are {statuses}, expected one that is completed")
+    rows.add("ray job submit", driver.ended_at - driver.started_at, hosts(store), problems)
 
 
 def far_apart(alone: pd.DataFrame, joined: pd.DataFrame) -> list[str]:

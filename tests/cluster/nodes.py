@@ -1,7 +1,8 @@
-"""A cluster of several nodes on this machine, in a process of its own: `python nodes.py PLACE CPUS...`.
+"""A cluster of several nodes on this machine, in a process of its own: `python nodes.py PLACE [--dashboard] CPUS...`.
 
-A head without CPUs and a node for every number given. Prints the address; then reads `kill I` (a node), `kill head`
-(its GCS) and `add CPUS` from stdin, and says `done`. Ends with its input.
+A head without CPUs and a node for every number given; `--dashboard` gives the head one, and a CPU. Prints the address,
+and the dashboard's if there is one; then reads `kill I` (a node), `kill head` (its GCS) and `add CPUS` from stdin, and
+says `done`. Ends with its input.
 """
 
 import os
@@ -18,11 +19,12 @@ class Nodes:
 
     Attributes:
         address: of the cluster.
+        dashboard: its dashboard's; empty if there is none.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.address = self._read()
+        self.address, _, self.dashboard = self._read().partition(" ")
 
     def kill(self, index: int) -> None:
         """Kill all processes of a node."""
@@ -48,10 +50,10 @@ class Nodes:
 
 
 @contextmanager
-def nodes(*cpus: int) -> Iterator[Nodes]:
+def nodes(*cpus: int, dashboard: bool = False) -> Iterator[Nodes]:
     """A cluster for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as place:
-        command = [sys.executable, __file__, place, *map(str, cpus)]
+        command = [sys.executable, __file__, place, *(["--dashboard"] if dashboard else []), *map(str, cpus)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield Nodes(process)
@@ -61,16 +63,17 @@ def nodes(*cpus: int) -> Iterator[Nodes]:
                 process.wait(60)
 
 
-def _run(place: Path, cpus: list[int]) -> None:
+def _run(place: Path, cpus: list[int], *, dashboard: bool) -> None:
     # The word that Ray leaves of its last cluster belongs there, too: others on this machine would use it.
     os.environ["RAY_TMPDIR"] = str(place)
     (place / "ray").mkdir()
     from ray.cluster_utils import Cluster
 
     shared = {"include_dashboard": False, "object_store_memory": 2**27}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **shared})
+    head = {"num_cpus": int(dashboard), **shared, "include_dashboard": dashboard}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     workers = [cluster.add_node(num_cpus=count, **shared) for count in cpus]
-    print(cluster.address, flush=True)
+    print(cluster.address, *([f"http://{cluster.webui_url}"] if dashboard else []), flush=True)
     for line in sys.stdin:
         word, number = line.split()
         if number == "head":
@@ -84,4 +87,5 @@ def _run(place: Path, cpus: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    _run(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]])
+    place, *rest = sys.argv[1:]
+    _run(Path(place), [int(text) for text in rest if text != "--dashboard"], dashboard="--dashboard" in rest)
