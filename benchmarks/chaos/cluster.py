@@ -79,7 +79,8 @@ class Cluster:
         """The same as a job, through the dashboard; the folder of the study file goes along."""
         command = ["-m", "ray.scripts.scripts", "job", "submit", "--address", "http://127.0.0.1:8265"]
         command += ["--working-dir", str(study.parent), "--", sys.executable, "-m", "study.run", study.name]
-        return Driver([*command, "--results", str(results), *more], {}, self.machines.command(self.head, 'exec "$0" "$@"'))
+        within = self.machines.command(self.head, 'exec "$0" "$@"')
+        return Driver([*command, "--results", str(results), *more], {}, within)
 
     def _ray(self, *arguments: str, told: bool = True) -> None:
         """Run it as on the desk of whoever starts the cluster; what it says is kept if it is to be `told`."""
