@@ -41,7 +41,7 @@ class Cluster:
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_UP_enable_autoscaler_v2": "1",
         }
-        self.machines = Machines(place, {})
+        self.machines = Machines(place)
         serve(self.machines, place / "door")
         self._file = self._desk / "cluster.yaml"
         self._file.write_text(yaml.safe_dump(self._config(place / "door")))

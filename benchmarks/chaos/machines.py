@@ -24,6 +24,8 @@ _NAMESPACES = ("--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-p
 _NETWORK = "10.77.0"
 _INSIDE = "CHAOS_NAMESPACE"
 _READY_SECONDS = 10.0
+_TEMPORARY = "own"
+"""Folder for temporary files: one path, behind which every machine has its own, as Ray expects of a cluster's."""
 
 
 def isolated(arguments: Sequence[str]) -> int:
@@ -78,11 +80,11 @@ class Machines:
 
     Args:
         place: folder for their homes and temporary files; with a short path, Ray keeps sockets there.
-        variables: of the environment of all their commands.
     """
 
-    def __init__(self, place: Path, variables: Mapping[str, str]) -> None:
-        self._place, self._variables = place, dict(variables)
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        (place / _TEMPORARY).mkdir()
         self._machines: dict[str, _Machine] = {}
         self._lock = threading.RLock()
         self.started: list[str] = []
@@ -97,9 +99,9 @@ class Machines:
             home.mkdir()
             # As Debian writes it: the name of a machine, looked up on itself, is an address of its loopback.
             (home / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
-            mount = f"hostname {name} && mount --bind {home}/hosts /etc/hosts && ip link set lo up"
+            mount = f"mount --bind {home}/hosts /etc/hosts && mount --bind {home} {self._place / _TEMPORARY}"
             # Bash reaps processes whose parents have ended, as the first process has to.
-            first = ["bash", "-c", f"{mount} && sleep infinity & wait"]
+            first = ["bash", "-c", f"{mount} && ip link set lo up && hostname {name} && sleep infinity & wait"]
             command = ["unshare", "--uts", *_NAMESPACES, *first]  # which complains when it is killed
             holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             machine = self._machines[name] = _Machine(number, holder, home, dict(tags))
@@ -172,8 +174,8 @@ class Machines:
         """What runs a line in a login shell there."""
         machine = self._machines[name]
         assert machine.first is not None, f"{name} is gone"
-        home = str(machine.home)
-        variables = {**self._variables, "HOME": home, "TMPDIR": home, "RAY_TMPDIR": home, "PATH": os.environ["PATH"]}
+        home, temporary = str(machine.home), str(self._place / _TEMPORARY)
+        variables = {"HOME": home, "TMPDIR": temporary, "RAY_TMPDIR": temporary, "PATH": os.environ["PATH"]}
         shell = ["env", "-i", *(f"{key}={value}" for key, value in variables.items()), "bash", "--login", "-c"]
         return ["nsenter", "--target", str(machine.first), "--all", f"--wd={home}", *shell, line]
 

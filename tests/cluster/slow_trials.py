@@ -5,25 +5,9 @@ import subprocess
 import sys
 import time
 
+from study_files import study_file
+
 from study.results import ResultStore, load
-
-STUDY = """
-from study.config import Data, Study, Train
-from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
-import slow
-
-STUDY = Study(
-    name="tiny",
-    description="a test",
-    data=Data(root="synthetic:tiny", image_size=(96, 64)),
-    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
-    objective=CLS_REG_REID,
-    weighting=slow.Config(),
-    train=Train(epochs=4, steps_per_epoch=4, batch_size=2, log_every=1, warmup_steps=2),
-    seeds=(0, 1, 2, 3),
-)
-"""
 
 SLOW = '''
 """Equal weights, in steps that take a while, or wait; a part of the user's own beside the study file."""
@@ -51,7 +35,13 @@ class Slow(HardWeightingFactors):
 def write_study(folder):
     """Its file, with a part beside it; as long as there is a file `gate` beside them, no trial gets on."""
     (folder / "slow.py").write_text(SLOW.replace("GATE", repr(str(folder / "gate"))))
-    (folder / "tiny.py").write_text(STUDY)
+    text = study_file(
+        train="epochs=4, steps_per_epoch=4, warmup_steps=2",
+        weighting="slow.Config()",
+        imports="import slow",
+        more="seeds=(0, 1, 2, 3),",
+    )
+    (folder / "tiny.py").write_text(text)
     return folder / "tiny.py"
 
 

@@ -7,25 +7,9 @@ import sys
 
 import pytest
 from nodes import nodes
+from study_files import study_file
 
 from study.data.presets import ensure_drawn
-
-STUDY = """
-from study.config import Data, Study, Train
-from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
-from study.weighting import hwf
-
-STUDY = Study(
-    name="tiny",
-    description="a test",
-    data=Data(root="synthetic:tiny", image_size=(96, 64)),
-    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
-    objective=CLS_REG_REID,
-    weighting=hwf.Config(),
-    train=Train(epochs=1, steps_per_epoch=2, batch_size=2, log_every=1, warmup_steps=1),
-)
-"""
 
 PRETEND = """
 import json, sys
@@ -51,7 +35,7 @@ def refused(tmp_path):
     """Runs the study at an address; gives the one line that it says."""
 
     def run(address, *arguments):
-        (tmp_path / "tiny.py").write_text(STUDY)
+        (tmp_path / "tiny.py").write_text(study_file(train="epochs=1, steps_per_epoch=2, warmup_steps=1"))
         paths = {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", "study.run", "tiny.py", *arguments]
         environment = os.environ | paths | {"RAY_ADDRESS": address}

@@ -6,26 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from study_files import study_file
 
 from study.results import LAST, ResultStore
 
-STUDY = """
-from study.config import Data, Study, Train
-from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
-from user_parts import faulty
-
-STUDY = Study(
-    name="tiny",
-    description="a test",
-    data=Data(root="synthetic:tiny", image_size=(96, 64)),
-    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
-    objective=CLS_REG_REID,
-    weighting=faulty.Config({weighting}),
-    train=Train(epochs=9, steps_per_epoch={steps}, batch_size=2, log_every=1, warmup_steps=2),
-    seeds=(0, 1),
-)
-"""
 KEPT = (
     "interrupted: finished trials and the checkpoints of unfinished ones are kept; the same command goes on from there"
 )
@@ -35,8 +19,14 @@ KEPT = (
 def start(tmp_path, cache_dir):
     processes = []
 
-    def start(**values):
-        (tmp_path / "tiny.py").write_text(STUDY.format(**values))
+    def start(weighting, steps):
+        text = study_file(
+            train=f"epochs=9, steps_per_epoch={steps}, warmup_steps=2",
+            weighting=f"faulty.Config({weighting})",
+            imports="from user_parts import faulty",
+            more="seeds=(0, 1),",
+        )
+        (tmp_path / "tiny.py").write_text(text)
         environment = {**os.environ, "LOSS_WEIGHTING_CACHE": str(cache_dir), "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(
             [sys.executable, "-m", "study.run", "tiny.py"],

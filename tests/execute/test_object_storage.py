@@ -9,6 +9,7 @@ import time
 import pandas as pd
 import pytest
 from s3_server import running
+from study_files import study_file
 
 from study.data.presets import ensure_drawn
 from study.files import open_folder
@@ -17,26 +18,17 @@ from study.search.storage import NAME
 
 pytestmark = pytest.mark.timeout(1800)  # Ray starts up to three times in each
 
-STUDY = """
-from study.config import Data, Execution, Study, Train
-from study.losses.objectives import CLS_REG_REID
-from study.search_config import Search
-from study.space import Simplex
-from study.tracker import chained
-import waiting
-
-STUDY = Study(
-    name="tiny",
-    description="a test",
-    data=Data(image_size=(96, 64)),
-    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
-    objective=CLS_REG_REID,
-    weighting=waiting.Config(),
-    train=Train(epochs=2, steps_per_epoch=3, batch_size=2, log_every=1, warmup_steps=1),
+STUDY = study_file(
+    train="epochs=2, steps_per_epoch=3, warmup_steps=1",
+    weighting="waiting.Config()",
+    imports="import waiting",
+    root="",
+    # Of several at once, what is suggested depends on which ends first.
+    more="""
     search=Search(space={"weighting.loss_weights": Simplex(ratio=5)}, num_configurations=3),
-    execution=Execution(max_concurrent_trials=1),  # of several at once, what is suggested depends on which ends first
+    execution=Execution(max_concurrent_trials=1),
+    """,
 )
-"""
 
 WAITING = '''
 """Hard weights, and results that are not waited for as long as they are by default; beside the study file."""

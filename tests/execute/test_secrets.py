@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from s3_server import running
+from study_files import study_file
 
 from study.data.presets import ensure_drawn
 from study.files import open_folder
@@ -14,23 +15,6 @@ from study.files import open_folder
 TESTS = Path(__file__).parents[1]
 KEY, SECRET = "AKIAKEYOFADDRESS", "secretofaddress"
 ELSEWHERE = {"WANDB_API_KEY": "tokenofenvironment", "AWS_SESSION_TOKEN": "sessionofenvironment"}
-
-STUDY = """
-from study.config import Data, Study, Train
-from study.losses.objectives import CLS_REG_REID
-from study.tracker import chained
-from study.weighting import hwf
-
-STUDY = Study(
-    name="tiny",
-    description="a test",
-    data=Data(image_size=(96, 64)),
-    tracker=chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=1),
-    objective=CLS_REG_REID,
-    weighting=hwf.Config(),
-    train=Train(epochs=1, steps_per_epoch=2, batch_size=2, log_every=1, warmup_steps=1),
-)
-"""
 
 
 @pytest.fixture
@@ -44,22 +28,23 @@ def server(tmp_path):
 
 def test_no_secret_is_left_or_said(server, tmp_path):
     server, (train, val, *_) = server
-    (tmp_path / "tiny.py").write_text(STUDY)
+    (tmp_path / "tiny.py").write_text(study_file(train="epochs=1, steps_per_epoch=2, warmup_steps=1", root=""))
     bucket = server.uri.replace("key:secret@", f"{KEY}:{SECRET}@")
     results, data = (bucket.replace("?", f"/{place}?") for place in ("results", "mot"))
-    command = ["-m", "study.run", "tiny.py", "--results", results, "--data", data, "--train", train, "--val", val]
+    study = ["study.run", "tiny.py", "--results", results, "--data", data, "--train", train, "--val", val]
     environment = {**os.environ, **ELSEWHERE, "LOSS_WEIGHTING_CACHE": str(tmp_path / "cache")}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    said = {}
+    for arguments in ([*study, "--log", "tune"], ["analysis.report", results, "-o", "results/report.html"]):
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said |= {f"{arguments[0]} stdout": done.stdout.encode(), f"{arguments[0]} stderr": done.stderr.encode()}
     folder = open_folder(server.uri)
-    said = {"stdout": done.stdout.encode(), "stderr": done.stderr.encode()}
     left = {file.path: folder.read(file.path) or b"" for file in folder.files() if file.path.startswith("results/")}
     here = {str(path): path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
     assert any(path.endswith(".json") for path in left)  # the manifest, which says where the data were
-    assert here  # logs
+    assert {Path(name).name for name in here} >= {"report.html", "result.json"}  # and logs
     for name, content in {**said, **left, **here}.items():
         for secret in (KEY, SECRET, *ELSEWHERE.values()):
             assert secret.encode() not in content, name
