@@ -106,6 +106,8 @@ class Slot:
                 if ray.get(self.dispatcher.is_working.remote()):
                     return  # a machine is gone, others go on; when it comes back, another slot takes this one's place
                 raise ClusterError(f"worker groups do not start: {fault.error}") from error
+            if failed_starts:
+                self._tell(Note(f"a worker group did not start: {fault.error}; another is started"))
 
     def _end_startup(self, group_id: str, startup: Holding) -> None:
         """Charge the start of a group until its workers are ready."""
@@ -141,7 +143,7 @@ class Slot:
             retry = replace(job, attempt=self.attempts.next(job.trial_id), retry=job.retry + 1, seconds=seconds)
             if ray.get(self.dispatcher.submit.remote(retry, first=True)):
                 text = f"{self.plan.label(trial)}: {fault.error}; goes on from its last checkpoint"
-                self._tell(Note(text), trial)
+                self._tell(Note(text))
                 return
             fault = Fault("interrupted", fault.error)
         status: Status = "interrupted" if fault.kind == "interrupted" else _FINAL.get(fault.kind, "failed")
@@ -149,10 +151,10 @@ class Slot:
         row = write_outcome(
             trial, self.plan, self.store, status, attempts=job.attempt, devices=devices, error=fault.error
         )
-        self._tell(TrialEnded(trial, row), trial)
+        self._tell(TrialEnded(trial, row), job.trial_id)
 
-    def _tell(self, event: Event, trial: Trial) -> None:
-        ray.get(self.dispatcher.report.remote(pickle.dumps(event), trial.trial_id, tune_result(event)))
+    def _tell(self, event: Event, trial_id: str = "") -> None:
+        ray.get(self.dispatcher.report.remote(pickle.dumps(event), trial_id, tune_result(event)))
 
 
 def expected_seconds(plan: Plan, store: ResultStore, trial: Trial) -> float | None:
