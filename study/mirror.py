@@ -1,6 +1,7 @@
 """Data in an object store, copied to each machine that reads them, once."""
 
 import hashlib
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,14 +46,24 @@ def nearby(data: Data, cache_dir: Path) -> Data:
     return data.model_copy(update={"root": str(place)})
 
 
+def unseen(folder: Path, machines: str) -> UserError:
+    """What is said of a folder of data that is not on these machines."""
+    return UserError(
+        f"data.root: {folder}: no such folder on {machines}; give one that all machines share, or an address such as "
+        "s3://BUCKET/FOLDER"
+    )
+
+
 def provide(data: Data, cache_dir: Path) -> None:
-    """Have the data on this machine, as the machine that planned has them: copied, or drawn.
+    """Have the data on this machine, as the machine that planned has them: copied, drawn, or in the same folder.
 
     Raises:
-        UserError: as `nearby`, or a preset cannot be drawn.
+        UserError: as `nearby`, a preset cannot be drawn, or there is no such folder.
     """
     from study.data.presets import ensure_drawn
 
+    if data.folder is not None and not data.folder.is_dir():
+        raise unseen(data.folder, socket.gethostname())
     nearby(data, cache_dir)
     if data.root is not None and data.root.startswith(PRESET):
         ensure_drawn(data.root.removeprefix(PRESET), cache_dir)

@@ -1,5 +1,8 @@
 """Data in an object store are read as from a disk, and copied once."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from s3_server import running
 
@@ -8,7 +11,7 @@ from study.data import read_splits
 from study.data.presets import ensure_drawn
 from study.errors import UserError
 from study.files import open_folder
-from study.mirror import nearby
+from study.mirror import nearby, provide
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,23 @@ def test_sequences_of_a_bucket_are_copied_once_and_are_the_same_data(server, dra
     assert nearby(data, tmp_path) == local
     assert server.requests["GET"] <= 2 + 2 * len(names)  # lists, no files
     assert "secret" not in local.root
+
+
+def test_a_machine_without_the_copy_makes_one_in_the_same_place(server, drawn, tmp_path):
+    train, val, *_ = sorted(path.name for path in drawn.iterdir() if path.is_dir())
+    data = Data(root=server.uri.replace("?", "/mot/train?"), train=(train,), val=(val,))
+    cache = tmp_path / "cache"
+    folder = Path(read_splits(nearby(data, cache), cache).train[0].sequence.folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    shutil.rmtree(cache)
+    provide(data, cache)
+    assert before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_this_machine_lacks_is_told(tmp_path):
+    with pytest.raises(UserError, match=f"data.root: {tmp_path}/none: no such folder on .*; give one that all"):
+        provide(Data(root=str(tmp_path / "none"), train=("a",), val=("b",)), tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_told(server, tmp_path):

@@ -129,6 +129,11 @@ def test_several_workers_equal_one(world, tmp_path):
         assert first == other
         assert all(torch.equal(first_parameters[name], other_parameters[name]) for name in first_parameters)
 
+    epochs, their_epochs = ([row for row in rows[1] if row["split"] == "train"] for rows in (alone, first))
+    assert len(epochs) == len(their_epochs) == 3
+    for one, several in zip(epochs, their_epochs, strict=True):
+        assert several["task"] == one["task"]
+        assert several["loss"] == pytest.approx(one["loss"], rel=5e-2)
     steps, their_steps = alone[0], first[0]
     assert len(steps) == len(their_steps) > 30
     for one, several in zip(steps, their_steps, strict=True):

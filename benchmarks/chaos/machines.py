@@ -24,6 +24,7 @@ _NAMESPACES = ("--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-p
 _NETWORK = "10.77.0"
 _INSIDE = "CHAOS_NAMESPACE"
 _READY_SECONDS = 10.0
+_KNOCK_SECONDS = 2.0
 _TEMPORARY = "own"
 """Folder for temporary files: one path, behind which every machine has its own, as Ray expects of a cluster's."""
 
@@ -137,6 +138,12 @@ class Machines:
     def join(self, name: str) -> None:
         """Put it back."""
         subprocess.run(["ip", "link", "set", name, "up"], check=True)
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether a machine gets an answer from another, be it that nothing listens there."""
+        knock = f"timeout {_KNOCK_SECONDS:g} bash -c '</dev/tcp/{self.address(other)}/1'"
+        code, said = self.run(name, knock)
+        return code == 1 and "refused" in said
 
     def names(self, tags: Mapping[str, str] | None = None) -> list[str]:
         """Those there are, with these tags."""

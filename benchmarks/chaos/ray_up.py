@@ -113,14 +113,17 @@ def lose_workers(cluster: Cluster, results: Path, reference: ResultStore, rows: 
         hidden, other = sorted(at_work(store))
         cluster.machines.cut(hidden)
         cut_at = time.time()
-        driver.wait(CUT_SECONDS)
+        problems = [f"the head still reaches {hidden}"] if cluster.machines.reaches(cluster.head, hidden) else []
+        driver.wait(max(0.0, cut_at + CUT_SECONDS - time.time()))
         told = sum(at > cut_at for at in driver.epochs)
+        if told == 0:
+            problems.append("no epoch was told meanwhile")
         if hidden in cluster.machines.names():
             cluster.machines.join(hidden)
         wait(lambda: {other} < set(at_work(store)) or driver.code is not None, f"{other} stays alone")
         begun = [e for e in attempts(store) if e["hostname"] != other and e["started_at"].timestamp() > cut_at]
         seen = f"{told} epochs on {other} meanwhile; then " + (f"on {begun[0]['hostname']}" if begun else "as before")
-        rows.add(f"{hidden} is cut off for {CUT_SECONDS:.0f} s", time.time() - cut_at, seen, [])
+        rows.add(f"{hidden} is cut off for {CUT_SECONDS:.0f} s", time.time() - cut_at, seen, problems)
         wait_for_epochs(driver, 2)
         lost = at_work(store).get(other)
         cluster.machines.end(other)

@@ -31,7 +31,7 @@ def beside(slots: int) -> dict[str, Any]:
         joined = [actor.joined.remote(name) for name in names]
         ray.get([actor.submit.remote(Job(name, 1, 0, b"")) for name in names], timeout=GIVE_UP_SECONDS)
         followed = [actor.result.remote(name, EPOCHS) for name in [*names, "ahead"]]
-        ray.get([actor.join.remote(name, None, ("", 0), None, 1.0) for name in names], timeout=GIVE_UP_SECONDS)
+        ray.get([actor.join.remote(name, None, ("", 0), 1.0) for name in names], timeout=GIVE_UP_SECONDS)
         ray.get(joined, timeout=GIVE_UP_SECONDS)
         begin, start = sum(process.cpu_times()[:2]), time.monotonic()
         for name in names:

@@ -46,7 +46,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a group broke off: `lost`, `timeout`, `oom`, or `results` that cannot be written, and one line."""
+    """Why a group broke off, and one line.
+
+    `lost`, `timeout`, `oom`, or `user`: results that cannot be written or data that are not there, which end the study.
+    """
 
     kind: str
     error: str

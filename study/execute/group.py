@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import ray
@@ -144,7 +144,10 @@ def _work(config: dict[str, Any]) -> None:
         if capacity.gpus_per_worker < 1:  # one trial too large must not be the end of those beside it
             torch.cuda.set_per_process_memory_fraction(capacity.gpus_per_worker, device)
     plan, store = ray.get(config["work"])
-    provide(plan.study.data, plan.cache_dir)
+    try:
+        provide(plan.study.data, plan.cache_dir)
+    except UserError as error:
+        _break_off(dispatcher, group_id, error)
     # After the plan: what it needs is imported, and the group is of use from here on.
     from study.execute.attempt import run_attempt
 
@@ -180,10 +183,7 @@ def _work(config: dict[str, Any]) -> None:
             if row is not None and row["status"] == "oom":
                 raise MemoryError(row["error"])
         except Exception as error:
-            fault = _fault(error)
-            ray.get(dispatcher.fault.remote(group_id, fault))
-            # Not the error itself: it would be unpickled where neither torch nor the user's modules are.
-            raise RuntimeError(fault.error) from None
+            _break_off(dispatcher, group_id, error)
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -227,10 +227,21 @@ def tune_result(event: Event) -> dict[str, Any]:
     return {}
 
 
+def _break_off(dispatcher: Any, group_id: str, error: Exception) -> NoReturn:
+    """End this worker, and tell why.
+
+    Raises:
+        RuntimeError: not the error itself: it would be unpickled where neither torch nor the user's modules are.
+    """
+    fault = _fault(error)
+    ray.get(dispatcher.fault.remote(group_id, fault))
+    raise RuntimeError(fault.error) from None
+
+
 def _fault(error: Exception) -> Fault:
     import torch
 
     if isinstance(error, UserError):
-        return Fault("results", str(error))
+        return Fault("user", str(error))
     kind = "oom" if isinstance(error, MemoryError | torch.OutOfMemoryError) else "lost"
     return Fault(kind, f"{type(error).__name__}: {last_line(str(error))}")

@@ -66,7 +66,7 @@ class Slot:
         """Run groups until there is nothing left to do.
 
         Raises:
-            UserError: the results cannot be written.
+            UserError: the results cannot be written, or the data are not where they should be.
             ClusterError: groups do not start.
         """
         failed_starts = 0
@@ -97,7 +97,7 @@ class Slot:
                 running = attempt_entry(group.running.trial_id, group.running.attempt)
                 close_running(self.store, status, running, time.monotonic() - group.running_since)
             self.purse.release(group_id, self._charge(group_id, time.monotonic() - startup.since, group.jobs, error))
-            if fault.kind == "results":
+            if fault.kind == "user":
                 raise UserError(fault.error)
             if group.running is not None:
                 self._settle(group.running, fault)

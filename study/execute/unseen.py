@@ -8,10 +8,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from study.capacity import find_capacity
 from study.config import Data, Execution
 from study.errors import UserError
+from study.mirror import unseen
 
 
 def refuse_unseen_data(data: Data, execution: Execution) -> None:
-    """Look for the data's folder on every machine that trials may run on.
+    """Look for the data's folder on every machine that trials may run on now; those that join later look themselves.
 
     Args:
         data: presets are drawn, and object stores copied, where they are needed.
@@ -30,10 +31,7 @@ def refuse_unseen_data(data: Data, execution: Execution) -> None:
             asked[f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"] = look.remote(data.folder)
     blind = [name for name, seen in asked.items() if not ray.get(seen)]
     if blind:
-        raise UserError(
-            f"data.root: {data.folder}: no such folder on {', '.join(blind)}; give one that all machines share, or "
-            "an address such as s3://BUCKET/FOLDER"
-        )
+        raise unseen(data.folder, ", ".join(blind))
 
 
 def _fits_on(machine: dict[str, float], execution: Execution) -> bool:

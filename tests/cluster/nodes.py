@@ -18,12 +18,13 @@ class Nodes:
     """Its remote control.
 
     Attributes:
+        place: folder for its files.
         address: of the cluster.
         dashboard: its dashboard's; empty if there is none.
     """
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, place: str, process: subprocess.Popen[str]) -> None:
+        self.place, self._process = place, process
         self.address, _, self.dashboard = self._read().partition(" ")
 
     def kill(self, index: int) -> None:
@@ -50,13 +51,16 @@ class Nodes:
 
 
 @contextmanager
-def nodes(*cpus: int, dashboard: bool = False) -> Iterator[Nodes]:
-    """A cluster for as long as the context lasts."""
+def nodes(*cpus: int, dashboard: bool = False, **variables: str) -> Iterator[Nodes]:
+    """A cluster for as long as the context lasts, with these variables in its environment."""
     with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as place:
         command = [sys.executable, __file__, place, *(["--dashboard"] if dashboard else []), *map(str, cpus)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        environment = os.environ | variables
+        with subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
             try:
-                yield Nodes(process)
+                yield Nodes(place, process)
             finally:
                 assert process.stdin is not None
                 process.stdin.close()

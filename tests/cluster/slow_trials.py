@@ -45,8 +45,13 @@ def write_study(folder):
     return folder / "tiny.py"
 
 
-def start(study, results, address, *more):
-    environment = {**os.environ, "RAY_ADDRESS": address, "LOSS_WEIGHTING_RESULTS": str(results)}
+def start(study, results, address, *more, **variables):
+    """The study's driver; without an address it has to find the cluster by itself."""
+    environment = {**os.environ, "LOSS_WEIGHTING_RESULTS": str(results), **variables}
+    if address is None:
+        del environment["RAY_ADDRESS"]
+    else:
+        environment["RAY_ADDRESS"] = address
     command = [sys.executable, "-m", "study.run", str(study), *more]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, env=environment, text=True, **pipes)

@@ -79,6 +79,16 @@ def test_variants_set_up_the_same_environment():
         assert other["head_start_ray_commands"] == first["head_start_ray_commands"]
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_the_environment_is_the_projects_own_and_results_go_to_a_store(name):
+    config = read(name)
+    commands = config["setup_commands"] + config.get("head_setup_commands", [])
+    assert "cd ~/loss-weighting-study && make setup" in commands  # as the README has it
+    assert all("--constraint constraints.txt" in command for command in commands if "pip install" in command)
+    scheme = "gs" if config["provider"]["type"] == "gcp" else "s3"
+    assert any(f"export LOSS_WEIGHTING_RESULTS={scheme}://YOUR-BUCKET/results " in command for command in commands)
+
+
 def aws_errors(node_config):
     """What Amazon's own description of RunInstances says against a machine."""
     shape = get_session().get_service_model("ec2").operation_model("RunInstances").input_shape

@@ -7,7 +7,7 @@ import pytest
 from nodes import nodes
 from slow_trials import most_at_once, running, start, wait_until, write_study
 
-from study.results import comparable, load
+from study.results import LAST, comparable, load
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def rows(results):
     return found
 
 
-def started(results):
-    """Trials that have rows of an epoch."""
-    return {file.stem for file in (results / "tiny" / "epochs").glob("*.parquet")}
+def saved(results):
+    """Trials that have a checkpoint."""
+    return {file.parent.name for file in (results / "tiny" / "checkpoints").glob(f"*/{LAST}.pt")}
 
 
 def test_a_lost_node_costs_an_attempt_and_no_row(study, tmp_path):
@@ -37,22 +37,23 @@ def test_a_lost_node_costs_an_attempt_and_no_row(study, tmp_path):
     assert process.returncode == 0, out
     with nodes(1, 1) as cluster:
         process = start(study, results, cluster.address)
-        wait_until(lambda: len(started(results)) >= 2, process)
+        wait_until(lambda: len(saved(results)) == 2, process)
         cluster.kill(0)
         out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
     assert most_at_once(results) == 2  # with a core each: on both nodes
     assert "goes on from its last checkpoint" in out
-    assert "lost" in set(load(results / "tiny", "ledger").query("kind == 'attempt'")["status"])
+    (lost,) = load(results / "tiny", "ledger").query("kind == 'attempt' and status == 'lost'")["trial_id"]
+    assert "goes on after epoch" in (results / "tiny" / "logs" / f"{lost}.log").read_text()
     for name, table in rows(undisturbed).items():
         pd.testing.assert_frame_equal(rows(results)[name], table)
 
 
-def test_a_node_that_joins_is_used(study, tmp_path):
+def test_a_study_finds_the_cluster_of_its_machine_and_uses_a_node_that_joins(study, tmp_path):
     results, gate = tmp_path / "results", tmp_path / "gate"
     gate.touch()
     with nodes(1) as cluster:
-        process = start(study, results, cluster.address)
+        process = start(study, results, None, RAY_TMPDIR=cluster.place)
         wait_until(lambda: running(results) == 1, process)
         cluster.add(1)
         wait_until(lambda: running(results) == 2, process)
@@ -82,7 +83,7 @@ def test_a_lost_head_is_told_in_a_line(study, tmp_path):
     results = tmp_path / "results"
     with nodes(1) as cluster:
         process = start(study, results, cluster.address)
-        wait_until(lambda: started(results), process)
+        wait_until(lambda: saved(results), process)
         cluster.kill_head()
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 1, out

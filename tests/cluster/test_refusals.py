@@ -34,11 +34,11 @@ def address():
 def refused(tmp_path):
     """Runs the study at an address; gives the one line that it says."""
 
-    def run(address, *arguments):
+    def run(address, *arguments, **variables):
         (tmp_path / "tiny.py").write_text(study_file(train="epochs=1, steps_per_epoch=2, warmup_steps=1"))
         paths = {"LOSS_WEIGHTING_CACHE": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", "study.run", "tiny.py", *arguments]
-        environment = os.environ | paths | {"RAY_ADDRESS": address}
+        environment = os.environ | paths | {"RAY_ADDRESS": address, **variables}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
@@ -71,6 +71,14 @@ def test_a_cluster_of_other_versions(package, address, refused):
     assert "1.2.3" in line
     assert json.loads(before)[package] in line  # ours
     assert "install the cluster's versions here (constraints.txt), or set RAY_ADDRESS=local" in line
+
+
+def test_a_cluster_that_asks_for_another_token(refused):
+    with nodes(1, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="a" * 32) as cluster:
+        for variables in ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "b" * 32}, {"RAY_AUTH_MODE": "disabled"}):
+            line = refused(cluster.address, **variables)
+            assert line.startswith(f"error: RAY_ADDRESS={cluster.address}: ")
+            assert "set RAY_AUTH_MODE=token and give this machine the cluster's ~/.ray/auth_token, or set " in line
 
 
 def test_a_cluster_without_the_devices_that_are_asked_for(address, refused):

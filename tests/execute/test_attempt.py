@@ -205,6 +205,7 @@ def test_divergence_ends_the_trial_with_the_step(tmp_path, cache_dir):
     ("weighting", "status", "error"),
     [
         ({"kind": "user_parts.faulty", "action": "exhaust"}, "oom", "out of memory: no room for 8 GiB; lower train."),
+        ({"kind": "user_parts.faulty", "action": "exhaust_gpu"}, "oom", "out of memory: CUDA out of memory. Tried to "),
         ({"kind": "user_parts.faulty", "action": "misstate"}, "failed", "weighting: user_parts.faulty says its loss"),
     ],
 )
@@ -214,6 +215,17 @@ def test_what_trying_again_would_not_mend_ends_the_trial(weighting, status, erro
     assert row["status"] == status
     assert row["error"].startswith(error)
     assert store.trials()[0]["status"] == status
+
+
+def test_an_error_that_tells_a_secret_is_kept_without_it(tmp_path, cache_dir, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "tokenofenvironment")
+    trial, plan, store = faulty(tmp_path, cache_dir, "leak", 0, once=False)
+    row = attempt(trial, plan, store)
+    assert row["error"].startswith("cannot log in with ")
+    log = store.log_path(trial.trial_id).read_text()
+    assert "cannot log in with " in log
+    for text in (row["error"], store.trials()[0]["error"], log):
+        assert "tokenofenvironment" not in text
 
 
 def test_a_trial_can_be_pruned_after_an_epoch(tmp_path, cache_dir):

@@ -1,6 +1,10 @@
 """Studies on a real Ray of this machine, with real faults."""
 
+import ipaddress
+from contextlib import suppress
+
 import pandas as pd
+import psutil
 import pytest
 import torch
 from tiny import open_study, rows, tiny_study
@@ -23,6 +27,16 @@ def ray_of_this_module():
 def action(name, tmp_path, *, at_step=5, once=True):
     settings = {"weighting.action": name, "weighting.at_step": at_step}
     return settings | ({"weighting.once": str(tmp_path / name)} if once else {})
+
+
+def listens_at(process):
+    """Addresses with the process's name."""
+    with suppress(psutil.NoSuchProcess):
+        title = process.cmdline()[0].partition(" ")[0] if process.name().startswith("ray::") else process.name()
+        for connection in process.net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                address = ipaddress.ip_address(connection.laddr.ip)
+                yield title, getattr(address, "ipv4_mapped", None) or address
 
 
 def models(store):
@@ -107,7 +121,16 @@ def test_two_workers_do_what_one_does_though_one_of_them_dies(tmp_path, cache_di
     weighting = {"kind": "user_parts.faulty", "action": "kill", "at_step": 6, "once": str(tmp_path / "killed")}
     study = tiny_study(epochs=2, weighting=weighting, precision="float32", execution=Execution(workers=2))
     plan, store = open_study(study, tmp_path / "two", cache_dir)
-    run_study(plan, store, lambda _: None)
+    listening = set()
+
+    def watch(event):
+        if isinstance(event, EpochFinished):
+            me = psutil.Process()
+            listening.update(at for process in [me, *me.children(recursive=True)] for at in listens_at(process))
+
+    run_study(plan, store, watch)
+    assert {name for name, _ in listening} >= {"raylet", "gcs_server", "ray::RayTrainWorker"}
+    assert [at for at in listening if not at[1].is_loopback] == []
     _, alone = open_study(study, tmp_path / "one", cache_dir)
     trial = plan.trials[0]
     run_attempt(trial, plan, alone, attempt=1, device=torch.device("cpu"))
@@ -117,6 +140,8 @@ def test_two_workers_do_what_one_does_though_one_of_them_dies(tmp_path, cache_di
     assert [entry["status"] for entry in entries] == ["lost", "completed"]
     assert all(entry["held_seconds"] > 0 for entry in entries)
     assert row["device_seconds"] == pytest.approx(2 * sum(entry["held_seconds"] for entry in entries))
+    assert 0 < row["lost_seconds"] <= entries[0]["held_seconds"]
+    assert "goes on after epoch 1" in store.log_path(trial.trial_id).read_text()
     mine, theirs = rows(store, trial.trial_id)["steps"], rows(alone, trial.trial_id)["steps"]
     assert mine["step"].equals(theirs["step"])
     first = mine["step"] < 2

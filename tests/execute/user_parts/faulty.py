@@ -10,11 +10,12 @@ from typing import Literal
 import torch
 
 from study.config import WeightingConfig
+from study.errors import UserError
 from study.weighting import Weighting
 
 
 class Config(WeightingConfig):
-    action: Literal["none", "kill", "raise", "hang", "exhaust", "slow", "misstate"] = "none"
+    action: Literal["none", "kill", "raise", "hang", "exhaust", "exhaust_gpu", "leak", "slow", "misstate"] = "none"
     at_step: int = 0
     once: str | None = None  # file that says that it has been done
 
@@ -53,3 +54,7 @@ class Faulty(Weighting):
                 time.sleep(3600)
             case "exhaust":
                 raise MemoryError("no room for 8 GiB")
+            case "exhaust_gpu":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8 GiB.")
+            case "leak":
+                raise UserError(f"cannot log in with {os.environ['WANDB_API_KEY']}")
