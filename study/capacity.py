@@ -49,8 +49,6 @@ def find_capacity(execution: Execution, nodes: Sequence[Mapping[str, float]]) ->
     gpus = execution.gpus_per_worker
     if gpus is None:
         gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
-    if gpus > 1 and gpus != int(gpus):
-        raise UserError(f"execution.gpus_per_worker: {gpus:g}: expected a whole number, or a fraction of one GPU")
     fitting = sum(_workers_on(node, execution.cpus_per_worker, gpus) for node in nodes)
     slots = fitting // execution.workers
     if slots == 0:

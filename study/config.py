@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     PositiveFloat,
@@ -171,7 +172,7 @@ class Train(Frozen):
     final_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
     clip_grad_norm: PositiveFloat | None = 1.0
     precision: Precision = "auto"  # auto: bfloat16 where it is native, see study.precision
-    compile: Literal["inductor", "cudagraphs", "aot_eager"] | None = None
+    compile: Literal["inductor", "aot_eager"] | None = None
     """Backend of `torch.compile` for what has one shape in all batches; inductor takes minutes at the start."""
     log_every: PositiveInt = 5  # steps between rows of the `steps` table
     validate_every: PositiveInt = 1  # epochs; the last one is always validated
@@ -179,12 +180,19 @@ class Train(Frozen):
     """Study whose trained trackers the trials start from, each from that of its own seed; see `study.starts`."""
 
 
+def _gpus(number: float) -> float:
+    if number > 1 and not number.is_integer():
+        raise ValueError("expected a whole number, or a fraction of one GPU")
+    return number
+
+
 class Execution(Frozen):
     """Resources and fault handling. Not part of a configuration's identity: they change cost, not what is computed."""
 
     workers: PositiveInt = 1  # per trial
     cpus_per_worker: PositiveInt = 1
-    gpus_per_worker: Annotated[float, Field(ge=0)] | None = None  # default: 1 where there are GPUs, else 0
+    gpus_per_worker: Annotated[float, Field(ge=0), AfterValidator(_gpus)] | None = None
+    """Default: 1 where there are GPUs, else 0."""
     max_concurrent_trials: PositiveInt | None = None  # default: as many as fit
     max_retries: Annotated[int, Field(ge=0)] = 2
     trial_timeout_seconds: PositiveFloat | None = None

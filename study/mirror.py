@@ -1,7 +1,7 @@
 """Data in an object store, copied to each machine that reads them, once."""
 
 import hashlib
-import socket
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from filelock import FileLock
 from study.config import PRESET, Data
 from study.errors import UserError
 from study.files import Folder, StoredFile, open_folder
-from study.object_store import shown
+from study.object_store import without_credentials
+
+_CLOSE_SECONDS = 1.0
+"""File systems keep times with different precision."""
 
 _AT_A_TIME = 16
 """Files that are copied at once: most are pictures of a few hundred kilobytes."""
@@ -20,7 +23,7 @@ def nearby(data: Data, cache_dir: Path) -> Data:
     """The same data below a folder of this machine.
 
     Sequences that a split names are copied whole from an address such as `s3://bucket/MOT17/train`; of others only the
-    folder is made. A file is copied again if its size has changed.
+    folder is made. A file is copied again if its size or its time has changed, and removed if it is gone there.
 
     Args:
         data: a root that is a folder or a preset is left as it is.
@@ -32,7 +35,7 @@ def nearby(data: Data, cache_dir: Path) -> Data:
     if data.root is None or "://" not in data.root:
         return data
     source = open_folder(data.root)
-    place = cache_dir / "mirrors" / hashlib.sha256(shown(data.root).encode()).hexdigest()[:16]
+    place = cache_dir / "mirrors" / hashlib.sha256(without_credentials(data.root).encode()).hexdigest()[:16]
     try:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock")):
@@ -46,38 +49,39 @@ def nearby(data: Data, cache_dir: Path) -> Data:
     return data.model_copy(update={"root": str(place)})
 
 
-def unseen(folder: Path, machines: str) -> UserError:
-    """What is said of a folder of data that is not on these machines."""
-    return UserError(
-        f"data.root: {folder}: no such folder on {machines}; give one that all machines share, or an address such as "
-        "s3://BUCKET/FOLDER"
-    )
-
-
 def provide(data: Data, cache_dir: Path) -> None:
-    """Have the data on this machine, as the machine that planned has them: copied, drawn, or in the same folder.
+    """Have the data on this machine, as the machine that planned has them: copied, or drawn.
 
     Raises:
-        UserError: as `nearby`, a preset cannot be drawn, or there is no such folder.
+        UserError: as `nearby`, or a preset cannot be drawn.
     """
     from study.data.presets import ensure_drawn
 
-    if data.folder is not None and not data.folder.is_dir():
-        raise unseen(data.folder, socket.gethostname())
     nearby(data, cache_dir)
     if data.root is not None and data.root.startswith(PRESET):
         ensure_drawn(data.root.removeprefix(PRESET), cache_dir)
 
 
 def _copy(source: Folder, target: Path) -> None:
-    missing = [file for file in source.files() if not _is_there(target / file.path, file)]
+    files = source.files()
+    for file in files:
+        if ".." in Path(file.path).parts:  # a store takes any name; this one would lead out of the folder
+            raise UserError(f"data.root: {source}/{file.path}: no name for a file; remove it")
+    names = {target / file.path for file in files}
+    for path in target.rglob("*"):
+        if path.is_file() and path not in names:
+            path.unlink()
+    missing = [file for file in files if not _is_there(target / file.path, file)]
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         for _ in pool.map(lambda file: _fetch(source, file, target), missing):
             pass  # raises what a thread raised
 
 
 def _is_there(path: Path, file: StoredFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.size
+    if not path.is_file():
+        return False
+    found = path.stat()
+    return found.st_size == file.size and abs(found.st_mtime - file.modified) < _CLOSE_SECONDS
 
 
 def _fetch(source: Folder, file: StoredFile, target: Path) -> None:
@@ -88,4 +92,5 @@ def _fetch(source: Folder, file: StoredFile, target: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
+    os.utime(part, (file.modified, file.modified))
     part.replace(path)

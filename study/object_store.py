@@ -58,6 +58,8 @@ def open_store(address: str) -> tuple[fs.FileSystem, str]:
             f"{shown(address)}: expected s3://BUCKET/FOLDER, with nothing but {', '.join(_OPTIONS)} behind a question "
             "mark"
         )
+    if ":" in bucket:
+        raise UserError(f"{shown(address)}: expected s3://BUCKET/FOLDER; in a key before an @ write / as %2F")
     credentials = {}
     if parts.username is not None:
         credentials = {"access_key": unquote(parts.username), "secret_key": unquote(parts.password or "")}
@@ -113,8 +115,11 @@ def without_credentials(address: str) -> str:
     if not separator:
         return address
     place, _, query = rest.partition("?")
+    host, slash, path = place.partition("/")
+    if "@" not in host and ":" in host and "@" in path:  # a key with a slash in it, which had to be written as %2F
+        host, slash, path = path.rpartition("@")[2], "", ""
     kept = "&".join(pair for pair in query.split("&") if not _SECRET_OPTION.search(pair.partition("=")[0]))
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{'?' if kept else ''}{kept}"
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}{'?' if kept else ''}{kept}"
 
 
 def reason(error: Exception) -> str:

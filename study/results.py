@@ -154,6 +154,10 @@ class ResultStore:
             folder.copy(f"{LAST}.pt", f"{PREVIOUS}.pt")
         folder.write(f"{name}.pt", data)
 
+    def restore_previous(self, trial_id: str) -> None:
+        """Put the state before the last one in its place."""
+        (self.folder / "checkpoints" / trial_id).copy(f"{PREVIOUS}.pt", f"{LAST}.pt")
+
     def read_checkpoint(self, trial_id: str, name: str) -> bytes | None:
         """A state of a trial, or None."""
         return (self.folder / "checkpoints" / trial_id).read(f"{name}.pt")

@@ -18,6 +18,7 @@ def load_tensors(source: Path | IO[bytes]) -> Any:
 
     Raises:
         FileNotFoundError: no such file.
+        MemoryError: there is too little memory for it.
         ValueError: anything else is in it, or it is damaged; in a line.
     """
     try:
@@ -25,13 +26,15 @@ def load_tensors(source: Path | IO[bytes]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on pickles that torch has not made
             return torch.load(source, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
     except UnpicklingError as error:  # torch's own words tell how to run the code all the same
         named = _NAMED.search(str(error))
         what = f"names code ({named[1]}), which is never run" if named else "is damaged, or holds more than tensors"
         raise ValueError(f"it {what}") from None
     except Exception as error:
+        if "can't allocate memory" in str(error):  # torch's own, a RuntimeError
+            raise MemoryError(_in_a_line(error)) from None
         # It raises many types for foreign and damaged files; all of them mean the same to the user.
         raise ValueError(_in_a_line(error)) from None
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._functorch import config as functorch_config
 
 from study.batch import FrameBatch
 from study.collapse import CollapseWatch, WeightingStatus, sum_and_shares
@@ -178,8 +179,11 @@ class LiveTrial:
         self.weighting: Weighting = configuration.weighting.build(self.tasks).to(device)
         if device.type == "cuda":
             self.tracker = self.tracker.to(memory_format=torch.channels_last)
-        for part in self.tracker.static_parts() if self.config.compile else ():
-            part.compile(backend=self.config.compile)
+        if self.config.compile:
+            # Weightings that compare gradients walk backwards through a part more than once, which those would forbid.
+            functorch_config.donated_buffer = False
+            for part in self.tracker.static_parts():
+                part.compile(backend=self.config.compile)
         self.stepper = Stepper(self.config, self.tracker, self.weighting, self.tasks, device)
         self.watch = CollapseWatch()
         self.epoch = 0
@@ -300,7 +304,7 @@ class LiveTrial:
             "watch": self.watch.state(),
             "val_metrics": self.val_metrics,
             "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            "cuda_rng": [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -313,6 +317,9 @@ class LiveTrial:
             self.tracker.load_state_dict(state["tracker"])
             self.weighting.load_state_dict(state["weighting"])
             self.stepper.optimizer.load_state_dict(state["optimizer"])
+            _lay_out_as_parameters(self.stepper.optimizer)
+        except torch.OutOfMemoryError:
+            raise
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(
@@ -321,8 +328,20 @@ class LiveTrial:
         self.watch.load_state(state["watch"])
         self.epoch, self.val_metrics = state["epoch"], dict(state["val_metrics"])
         torch.set_rng_state(state["rng"].cpu())
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
+        if self.device.type == "cuda" and state["cuda_rng"]:  # none if it began on a CPU; of several GPUs the first
+            torch.cuda.set_rng_state(state["cuda_rng"][0].cpu(), self.device)
+
+
+def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Give what an optimiser keeps of each parameter that parameter's strides.
+
+    Fused steps expect them, and a checkpoint from another kind of device, where networks are laid out otherwise, has
+    others.
+    """
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 class _Clock:

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from study.capacity import Capacity, find_capacity
 from study.config import Execution
@@ -37,12 +38,16 @@ def test_as_many_trials_as_fit(execution, nodes, slots, gpus, devices):
         ({"cpus_per_worker": 99}, [{"CPU": 2}], "needs 1 x 99 CPUs .*there are 2 CPUs and 0 GPUs"),
         ({"workers": 3}, [{"CPU": 1}, {"CPU": 1}], "needs 3 x 1 CPUs .*there are 1 CPUs and 0 GPUs, 1 CPUs"),
         ({"gpus_per_worker": 1}, [{"CPU": 2}], "needs 1 x 1 CPUs and 1 GPUs"),
-        ({"gpus_per_worker": 1.5}, [{"CPU": 2, "GPU": 2}], "gpus_per_worker: 1.5: expected a whole number"),
     ],
 )
 def test_what_does_not_fit_is_refused(execution, nodes, message):
     with pytest.raises(UserError, match=message):
         find_capacity(Execution(**execution), nodes)
+
+
+def test_more_than_a_gpu_is_asked_for_in_whole_ones():
+    with pytest.raises(ValidationError, match=r"gpus_per_worker\n.*expected a whole number, or a fraction of one GPU"):
+        Execution(gpus_per_worker=1.5)
 
 
 def test_a_worker_asks_for_cores_and_gpus():

@@ -99,4 +99,6 @@ def test_options_of_an_address_that_are_secrets_are_not_kept():
     address = "abfs://me:password@host/place?client_secret=a&tenant_id=b&account_key=c"
     assert without_credentials(address) == "abfs://host/place?tenant_id=b"
     assert without_credentials("s3://bucket/place") == "s3://bucket/place"
+    assert without_credentials("s3://key:secret@bucket/data@v2/MOT17") == "s3://bucket/data@v2/MOT17"
+    assert without_credentials("s3://key:se/cret@bucket/place") == "s3://bucket/place"
     assert without_credentials("/a/path?token=1") == "/a/path?token=1"

@@ -13,8 +13,8 @@ from study.losses import classification, regression
 from study.losses.objectives import CLS_REG_REID, TRANSTRACK
 from study.optimization import learning_rate
 from study.tracker import center, chained
-from study.train import EpochResult, TrialResult, train_trial
-from study.weighting import hwf
+from study.train import EpochResult, LiveTrial, TrialResult, train_trial
+from study.weighting import gradnorm, hwf
 
 CPU = torch.device("cpu")
 SMALL = chained.Config(width=8, fpn_channels=16, tower_channels=16, tower_depth=2)
@@ -100,6 +100,30 @@ def test_compiled_parts_compute_what_the_others_do(tracker, splits, cache_dir):
     assert plain.configuration_id != compiled.configuration_id
     assert rows(run(plain, splits, cache_dir)) == rows(run(compiled, splits, cache_dir))
     assert compiled.tracker.build(objective, None).static_parts()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("place", ["last_shared_layer", "shared_parameters"])
+def test_gradients_of_compiled_parts_can_be_compared(place, splits, cache_dir):
+    plain, compiled = (
+        configuration(weighting=gradnorm.Config(gramian_at=place), epochs=1, precision="float32", compile=compile)
+        for compile in (None, "aot_eager")
+    )
+    assert rows(run(plain, splits, cache_dir)) == rows(run(compiled, splits, cache_dir))
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_laid_out_as_this_ones_network(splits, cache_dir):
+    config = configuration(epochs=1)
+    before, after = (LiveTrial(config, 0, splits, cache_dir, torch.device("cpu")) for _ in range(2))
+    before.epoch = 1
+    before.train_epoch()
+    after.tracker.to(memory_format=torch.channels_last)  # as on a GPU
+    after.load_state(through_a_file(before.state()))
+    kept = before.stepper.optimizer.state_dict()["state"]
+    for number, (parameter, state) in enumerate(after.stepper.optimizer.state.items()):
+        assert state["exp_avg"].stride() == parameter.stride()
+        assert torch.equal(state["exp_avg"], kept[number]["exp_avg"])
+    assert any(not state["exp_avg"].is_contiguous() for state in after.stepper.optimizer.state.values())
 
 
 def test_a_run_killed_before_its_test_is_only_tested(splits, cache_dir):

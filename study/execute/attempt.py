@@ -72,8 +72,9 @@ def run_attempt(
         for result in _train(trial, plan, device, resume, _start(trial, plan, resume)):
             if isinstance(result, EpochResult) and _agree(Verdict.GO_ON, device, world) is not Verdict.GO_ON:
                 break
-            if isinstance(result, _Broken) and result.status == "oom":
-                raise MemoryError(result.error)  # the other ranks wait for this one
+            if isinstance(result, _Broken) and result.status != "diverged":  # which all ranks see
+                # The others wait for this one.
+                raise MemoryError(result.error) if result.status == "oom" else RuntimeError(result.error)
         return None
 
     if attempt > 1:
@@ -92,7 +93,7 @@ def run_attempt(
         try:
             record = Record(trial, attempt, plan, store, holding, devices, device_name(device))
             _log.info("attempt %d on %s of %s, torch %s", attempt, device, socket.gethostname(), torch.__version__)
-            resume = _last_checkpoint(store, trial)
+            resume = _last_checkpoint(store, trial, mend=True)
             if resume is not None:
                 record.keep_rows(until=resume["epoch"])
                 _log.info("goes on after epoch %d", resume["epoch"])
@@ -171,25 +172,32 @@ def _train(
         yield _Broken("failed", str(error))
 
 
-def _last_checkpoint(store: ResultStore, trial: Trial) -> dict[str, Any] | None:
+def _last_checkpoint(store: ResultStore, trial: Trial, *, mend: bool = False) -> dict[str, Any] | None:
     """Epoch and state to go on from, of the trial or else of its parent; None if there is none that can be read."""
-    own = _read_checkpoint(store, trial.trial_id)
+    own = _read_checkpoint(store, trial.trial_id, mend=mend)
     if own is not None and trial.until is not None and own["epoch"] >= trial.until:
         own = None  # killed before its row was written: its last epoch is behind it, and must come again to end it
     return own if own is not None or trial.parent is None else _read_checkpoint(store, trial.parent)
 
 
-def _read_checkpoint(store: ResultStore, trial_id: str) -> dict[str, Any] | None:
-    """Epoch and state of the last checkpoint, or of the one before if that is damaged."""
+def _read_checkpoint(store: ResultStore, trial_id: str, *, mend: bool = False) -> dict[str, Any] | None:
+    """Epoch and state of the last checkpoint, or of the one before if that is damaged, whose place it takes to `mend`.
+
+    Else the next one that is written would put the damaged one in the place of the one before.
+    """
     for name, otherwise in ((LAST, "goes on from the one before"), (PREVIOUS, "starts from nothing")):
         data = store.read_checkpoint(trial_id, name)
         if data is None:
             return None
         try:
             checkpoint = load_tensors(io.BytesIO(data))
-            return {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
+            found = {"epoch": int(checkpoint["epoch"]), "state": checkpoint["state"]}
         except (ValueError, TypeError, KeyError) as error:
             _log.warning("checkpoint %s of %s cannot be read (%s); %s", name, trial_id, error, otherwise)
+        else:
+            if mend and name == PREVIOUS:
+                store.restore_previous(trial_id)
+            return found
     return None
 
 

@@ -144,8 +144,14 @@ def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
         runtime_env["working_dir"] = str(stage(storage / "code"))
     told = f"{VARIABLE}={address}" if VARIABLE in os.environ else f"the cluster of this machine, {address}"
     otherwise = "or set RAY_ADDRESS=local to run on this machine"
+    if address.startswith("ray://"):
+        raise UserError(
+            f"{told}: expected HOST:PORT; a driver runs on a machine of the cluster: use `ray exec` or `ray job "
+            f"submit`, {otherwise}"
+        )
     try:
         _knock(address)
+        _show_token(address)
         ray.init(address, runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, ValueError) as error:
         raise UserError(
@@ -157,11 +163,14 @@ def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
             f"~/.ray/auth_token, {otherwise}"
         ) from None
     except RuntimeError as error:
-        if "ersion mismatch" not in str(error):
-            raise
-        versions = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
+        if "ersion mismatch" in reason:
+            raise UserError(
+                f"{told}: {reason}; install the cluster's versions here (constraints.txt), {otherwise}"
+            ) from None
         raise UserError(
-            f"{told}: {versions}; install the cluster's versions here (constraints.txt), {otherwise}"
+            f"{told}: {reason.partition('. ')[0]}; a driver runs on a machine of the cluster: `ray start "
+            f"--address={address}` here, or `ray exec`, or `ray job submit`, {otherwise}"
         ) from None
 
 
@@ -171,9 +180,29 @@ def _knock(address: str) -> None:
     Raises:
         OSError: nothing does, or there is no such machine.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+
+
+def _show_token(address: str) -> None:
+    """See whether the cluster takes this process's token, or asks for none; Ray itself would write a line a second.
+
+    Raises:
+        AuthenticationError: it does not.
+    """
+    import grpc  # type: ignore[import-untyped]
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest  # type: ignore[attr-defined]
+    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+
+    try:
+        with init_grpc_channel(address) as channel:
+            NodeInfoGcsServiceStub(channel).GetClusterId(GetClusterIdRequest(), timeout=_KNOCK_SECONDS)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise AuthenticationError("it asks for another token") from None
+        # Whatever else is wrong, Ray tells.
 
 
 def _has_working_dir() -> bool:

@@ -68,7 +68,9 @@ class GroupState:
         running_since: when it began (`time.monotonic`, which on one machine is the same to all processes).
         fault: the first one that was told.
         started_at: when it was asked for (`time.monotonic`).
-        held_since: since when it holds devices, once it is ready; seconds since the epoch, by its own machine's clock.
+        held_since: since when it holds devices, as far as is known; seconds since the epoch, by its own machine's clock
+            once it is ready, before by that of its controller.
+        ready: whether all is there that its first job needs.
         leaving: whether it was told that there is nothing to do for it.
     """
 
@@ -81,6 +83,7 @@ class GroupState:
     fault: Fault | None = None
     started_at: float = field(default_factory=time.monotonic)
     held_since: float | None = None
+    ready: bool = False
     leaving: bool = False
     deadline: asyncio.TimerHandle | None = None
 
@@ -170,8 +173,9 @@ class Dispatcher:
         return True
 
     async def reserve(self, group_id: str, placement_group: Any) -> None:
-        """What Ray has reserved for a group, whose workers start now."""
+        """What Ray has reserved for a group, whose workers start now: it holds devices."""
         self._groups[group_id].placement_group = placement_group
+        self._groups[group_id].held_since = time.time()
 
     async def join(
         self, group_id: str, worker: ActorHandle, process: tuple[str, int], held_since: float | None
@@ -180,7 +184,8 @@ class Dispatcher:
         group = self._groups[group_id]
         group.workers.append(worker)
         group.processes.append(process)
-        group.held_since = group.held_since or held_since
+        if held_since is not None:
+            group.held_since, group.ready = held_since, True
         await self._notify()
 
     async def next_job(self, group_id: str, index: int) -> Job | None:
@@ -272,14 +277,14 @@ class Dispatcher:
 
     async def is_working(self) -> bool:
         """Whether any group is ready."""
-        return any(group.held_since is not None for group in self._groups.values())
+        return any(group.ready for group in self._groups.values())
 
-    async def joined(self, group_id: str) -> float | None:
-        """Waits until a group is ready; since when it holds devices, or None if it ended before."""
+    async def joined(self, group_id: str) -> tuple[bool, float | None]:
+        """Waits until a group is ready or has ended; whether it is ready, and since when it holds devices, if known."""
         group = self._groups[group_id]
         async with self._changed:
-            await self._changed.wait_for(lambda: group.held_since is not None or group_id not in self._groups)
-        return group.held_since
+            await self._changed.wait_for(lambda: group.ready or group_id not in self._groups)
+        return group.ready, group.held_since
 
     async def end_group(self, group_id: str) -> tuple[GroupState, str]:
         """Forget a group that has ended; returns what was known of it, and why the study is being closed, if it is."""
@@ -349,7 +354,7 @@ class Dispatcher:
         for group in self._groups.values() if beside_others else ():
             if group.running is not None and group.running.seconds is not None:
                 busy += max(0.0, group.running.seconds - (now - group.running_since))
-            elif group.held_since is None:
+            elif not group.ready:
                 busy += max(0.0, self._allowance.startup_seconds - (now - group.started_at))
         seconds = [job.seconds for job in jobs]
         return self._allowance.affords(seconds, busy, len(self._groups), another_group=another_group)

@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -29,6 +30,9 @@ from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
 from study.execute.verdict import Verdict
 from study.mirror import provide
+
+_USABLE = 0.9
+"""Of a share of a GPU: CUDA's own half gigabyte a process is not counted by torch."""
 
 
 class WarmTrainer(TorchTrainer):
@@ -65,7 +69,7 @@ def run_group(
     Args:
         group_id: name of the group.
         dispatcher: the study's `Dispatcher` actor.
-        work: reference to the plan and the result store.
+        work: reference to the plan, the result store and the folders that all machines share.
         capacity: what a trial holds.
         jobs: end after so many.
         storage: folder for Ray's own files.
@@ -142,9 +146,11 @@ def _work(config: dict[str, Any]) -> None:
         device = get_device()
         torch.cuda.set_device(device)
         if capacity.gpus_per_worker < 1:  # one trial too large must not be the end of those beside it
-            torch.cuda.set_per_process_memory_fraction(capacity.gpus_per_worker, device)
-    plan, store = ray.get(config["work"])
+            torch.cuda.set_per_process_memory_fraction(_USABLE * capacity.gpus_per_worker, device)
+    plan, store, folders = ray.get(config["work"])
     try:
+        if (blind := folders.fault(socket.gethostname())) is not None:
+            raise blind
         provide(plan.study.data, plan.cache_dir)
     except UserError as error:
         _break_off(dispatcher, group_id, error)
@@ -182,6 +188,8 @@ def _work(config: dict[str, Any]) -> None:
             )
             if row is not None and row["status"] == "oom":
                 raise MemoryError(row["error"])
+            if row is not None and row["status"] == "failed" and capacity.workers > 1:
+                raise RuntimeError(row["error"])  # the other ranks may still wait for this one
         except Exception as error:
             _break_off(dispatcher, group_id, error)
         gc.collect()

@@ -90,6 +90,8 @@ def join(backend: str, place: tuple[str, int], rank: int, world: int) -> None:
     search = timedelta(seconds=_JOIN_SECONDS)
     store = dist.TCPStore(*place, world, is_master=rank == 0, timeout=search, master_listen_fd=descriptor)
     wait = timedelta(seconds=_WAIT_SECONDS)
+    # NCCL meets at the first collective, for which a machine may have to copy and decode the data first.
+    store.set_timeout(wait)
     dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait)
 
 

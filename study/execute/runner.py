@@ -21,15 +21,16 @@ from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.attempts import Attempts
 from study.execute.cluster import connected
 from study.execute.dispatcher import MOST_CALLS, Dispatcher, Job
+from study.execute.folders import SharedFolders, shared_folders
 from study.execute.holding import close_running
 from study.execute.interrupt import FirstInterrupt
 from study.execute.lost import get, lost_part
 from study.execute.machines import cluster_capacity
+from study.execute.outcome import last_line
 from study.execute.purse import Purse
 from study.execute.search import TUNE, ProposedTrials, search
 from study.execute.slot import Slot, expected_seconds
 from study.execute.stopping import Judge, Rule, TuneRule, earlier_results
-from study.execute.unseen import refuse_unseen_data
 from study.execute.verdict import Verdict
 from study.housekeeping import HouseKeeper
 from study.plan import Plan
@@ -76,18 +77,35 @@ def run_study(
         ClusterError: Ray broke, or worker groups do not start; unfinished trials keep their checkpoints.
     """
     try:
-        with connected(plan.study.execution.cpus_per_worker) as storage:
-            capacity = cluster_capacity(plan.study.execution, wait=wait, tell=lambda line: on_event(Note(line)))
-            refuse_unseen_data(plan.study.data, plan.study.execution)
+        with (
+            connected(plan.study.execution.cpus_per_worker) as storage,
+            shared_folders(plan.study.data, store) as folders,
+        ):
+            capacity = _capacity(plan, folders, on_event, wait=wait)
             for trial_id in plan.restart:  # only now that the study can really start
                 store.discard(trial_id)
             try:
-                _Run(plan, store, capacity, storage, stop_after, log=tune_folder is not None).run(on_event)
+                _Run(plan, store, folders, capacity, storage, stop_after, log=tune_folder is not None).run(on_event)
             finally:
                 if tune_folder is not None and (storage / TUNE).exists():
                     _keep(storage / TUNE, tune_folder, on_event)
     finally:
         close_running(store, "interrupted")
+
+
+def _capacity(plan: Plan, folders: SharedFolders, on_event: OnEvent, *, wait: bool) -> Capacity:
+    """What fits on the machine or the cluster, whose machines see what they have to.
+
+    Raises:
+        UserError: not one trial fits, or a machine does not see a folder.
+        ClusterError: a machine that is asked does not answer.
+    """
+    try:
+        capacity = cluster_capacity(plan.study.execution, wait=wait, tell=lambda line: on_event(Note(line)))
+        folders.refuse_blind_machines(plan.study.execution)
+    except RayError as error:
+        raise ClusterError(f"a machine of the cluster does not answer: {last_line(str(error))}") from None
+    return capacity
 
 
 class _Run:
@@ -97,6 +115,7 @@ class _Run:
         self,
         plan: Plan,
         store: ResultStore,
+        folders: SharedFolders,
         capacity: Capacity,
         storage: Path,
         stop_after: int | None,
@@ -139,7 +158,7 @@ class _Run:
         # One more than run, so that a free group finds its next job waiting; but a search waits for what it can learn.
         self.ahead = 1 if study.search is None and rungs is None else 0
         self.searcher = ProposedTrials(self.dispatcher, self.proposer, slots + self.ahead, self._job)
-        self.work = ray.put((plan.for_workers(), store))
+        self.work = ray.put((plan.for_workers(), store, folders))
         self.search = _Thread(lambda: search(self.dispatcher, self.searcher, judge, storage, log=log))
         self.slots: list[_Thread] = []
         self._add_slots(slots)
@@ -216,7 +235,8 @@ class _Run:
             capacity = cluster_capacity(self.plan.study.execution)
         except UserError:  # all have gone; some may come back
             return
-        alive = [slot for slot in self.slots if slot.is_alive()]
+        # One that has ended with an error stays until that is raised.
+        alive = [slot for slot in self.slots if slot.is_alive() or slot.error is not None]
         more = min(capacity.slots, self._most_slots) - len(alive)
         if more > 0:
             self.slots = list(alive)

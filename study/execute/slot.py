@@ -37,7 +37,7 @@ class Slot:
 
     Args:
         dispatcher: the study's `Dispatcher` actor.
-        work: reference to the plan and the store.
+        work: reference to the plan, the store and the folders that all machines share.
         plan: the plan.
         store: where the ledger and the rows of failed trials go.
         capacity: what a trial holds.
@@ -113,8 +113,10 @@ class Slot:
         """Charge the start of a group until its workers are ready."""
         # Should the dispatcher have died, the study ends with an error of its own.
         with suppress(RayError):
-            held_since = ray.get(self.dispatcher.joined.remote(group_id))
-            startup.end("lost" if held_since is None else "completed", started=held_since)
+            ready, held_since = ray.get(self.dispatcher.joined.remote(group_id))
+            if not ready and cluster_address() is None:
+                held_since = None  # on this machine it holds devices from when it was asked for
+            startup.end("completed" if ready else "lost", started=held_since)
             if held_since is not None:
                 self.purse.hold(group_id, startup.since)
 

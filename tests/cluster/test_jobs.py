@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 from nodes import nodes
 from slow_trials import write_study
@@ -15,8 +16,12 @@ def submit(cluster, *arguments, folder=None):
     command += [f"--working-dir={folder}"] if folder else []
     command += ["--", sys.executable, "-m", "study.run", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}  # it would come first
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, done.stdout + done.stderr
+    until = time.monotonic() + 100
+    while True:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        out = done.stdout + done.stderr
+        if "No available agent" not in out or time.monotonic() > until:  # it comes seconds after the head
+            return done.returncode, out
 
 
 def test_a_job_runs_a_study_of_the_folder_that_came_with_it_and_tells_mistakes(tmp_path):

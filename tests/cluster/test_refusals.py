@@ -57,6 +57,12 @@ def test_a_cluster_that_is_not_there(address, refused):
     assert line.endswith("start the cluster, or see to the address, or set RAY_ADDRESS=local to run on this machine")
 
 
+def test_a_driver_that_is_no_part_of_the_cluster(refused):
+    line = refused("ray://127.0.0.1:10001")
+    assert line.startswith("error: RAY_ADDRESS=ray://127.0.0.1:10001: expected HOST:PORT; ")
+    assert "`ray job submit`" in line
+
+
 @pytest.mark.parametrize("package", ["ray_version", "python_version"])
 def test_a_cluster_of_other_versions(package, address, refused):
     command = [sys.executable, "-c", PRETEND, address]
@@ -86,6 +92,13 @@ def test_a_cluster_without_the_devices_that_are_asked_for(address, refused):
     assert "GPU" in line
     assert "1 CPU" in line  # what it has
     assert line.endswith("or give --wait to wait for machines that join")
+
+
+def test_results_that_only_the_driver_sees(address, refused):
+    folder = "/proc/self/cwd/results"  # a path that means something else to each process
+    line = refused(address, "--results", folder)
+    assert line.startswith(f"error: results: {folder}/tiny is another folder on ")
+    assert line.endswith("give one that all machines share, or an address such as s3://BUCKET/FOLDER")
 
 
 def test_data_that_only_the_driver_has(address, refused, tmp_path):

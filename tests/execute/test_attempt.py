@@ -183,7 +183,14 @@ def test_instead_of_a_damaged_or_foreign_checkpoint_the_one_before_serves(
         path = tmp_path / "results" / "tiny" / "checkpoints" / trial.trial_id / f"{name}.pt"
         path.write_bytes(damage(path.read_bytes(), tmp_path / "made"))
     events = []
-    attempt(trial, plan, store, 2, report=events.append)
+
+    def report(event):
+        events.append(event)
+        if isinstance(event, TrialStarted) and damaged == (LAST,):  # a kill from here on leaves two that can be read
+            kept = [store.read_checkpoint(trial.trial_id, name) for name in (LAST, PREVIOUS)]
+            assert kept[0] == kept[1] is not None
+
+    attempt(trial, plan, store, 2, report=report)
     assert [event.epoch for event in events if isinstance(event, EpochFinished)] == epochs
     assert store.log_path(trial.trial_id).read_text().count("cannot be read") == len(damaged)
     assert not (tmp_path / "made").exists()

@@ -73,6 +73,25 @@ def test_a_group_that_was_given_up_is_not_listened_to():
     run(scenario())
 
 
+def test_a_group_that_ends_before_it_is_ready_held_devices_since_they_were_reserved():
+    async def scenario():
+        dispatcher = Dispatcher()
+        await groups(dispatcher, "a", "b")
+        waiting = [asyncio.ensure_future(dispatcher.joined(name)) for name in "ab"]
+        before = time.time()
+        await dispatcher.reserve("a", None)
+        assert await is_waiting(waiting[0])
+        assert not await dispatcher.is_working()
+        for name in "ab":
+            await dispatcher.end_group(name)
+        ready, held_since = await waiting[0]
+        assert not ready
+        assert before <= held_since <= time.time()
+        assert await waiting[1] == (False, None)
+
+    run(scenario())
+
+
 def test_all_workers_of_a_group_get_the_same_job():
     async def scenario():
         dispatcher = Dispatcher()
