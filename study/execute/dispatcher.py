@@ -95,12 +95,17 @@ class Dispatcher:
         timeout_seconds: a job that takes longer is ended by killing its workers.
         startup_seconds: what the start of a group takes, as far as is known.
         stop_after: trials end after so many epochs.
+        workers: of a group; it gets its first job when all of them have joined, for a job's time runs from then.
     """
 
     def __init__(
-        self, timeout_seconds: float | None = None, startup_seconds: float = 0.0, stop_after: int | None = None
+        self,
+        timeout_seconds: float | None = None,
+        startup_seconds: float = 0.0,
+        stop_after: int | None = None,
+        workers: int = 0,
     ) -> None:
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds, self._workers = timeout_seconds, workers
         self._allowance = Allowance(startup_seconds)
         self._stop_after = math.inf if stop_after is None else stop_after
         self._changed = asyncio.Condition()
@@ -195,7 +200,8 @@ class Dispatcher:
         def asked() -> bool:
             # Ranks that are ahead wait for the others: one job after the other.
             more = bool(self._queue) or self._complete
-            return len(group.jobs) > index or group.leaving or (group.running is None and more)
+            free = group.running is None and len(group.workers) >= self._workers
+            return len(group.jobs) > index or group.leaving or (free and more)
 
         await self._wait(asked)
         if len(group.jobs) > index:

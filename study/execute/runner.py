@@ -134,7 +134,7 @@ class _Run:
         self.dispatcher: Any = (
             ray.remote(Dispatcher)
             .options(num_cpus=0, max_concurrency=MOST_CALLS, scheduling_strategy=here)
-            .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after)
+            .remote(study.execution.trial_timeout_seconds, startup_seconds, stop_after, capacity.workers)
         )
         spent = cost(ledger)["device_seconds"]
         self.purse = Purse(study.execution.budget_device_seconds, spent, capacity.devices)

@@ -54,6 +54,20 @@ def test_jobs_go_out_in_order_each_once_and_retries_first():
     run(scenario())
 
 
+def test_a_job_waits_until_all_workers_are_there():
+    async def scenario():
+        dispatcher = Dispatcher(workers=2)
+        await groups(dispatcher, "a")
+        await dispatcher.submit(job("x"))
+        await dispatcher.join("a", None, ("here", 1), time.time())
+        first = asyncio.ensure_future(dispatcher.next_job("a", 0))
+        assert await is_waiting(first)
+        await dispatcher.join("a", None, ("there", 2), None)
+        assert await first == await dispatcher.next_job("a", 0) == job("x")
+
+    run(scenario())
+
+
 def test_a_group_that_was_given_up_is_not_listened_to():
     async def scenario():
         dispatcher = Dispatcher()
