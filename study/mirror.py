@@ -65,7 +65,8 @@ def provide(data: Data, cache_dir: Path) -> None:
 def _copy(source: Folder, target: Path) -> None:
     files = source.files()
     for file in files:
-        if ".." in Path(file.path).parts:  # a store takes any name; this one would lead out of the folder
+        name = Path(file.path)
+        if name.is_absolute() or ".." in name.parts:  # a store takes any name; this one would lead out of the folder
             raise UserError(f"data.root: {source}/{file.path}: no name for a file; remove it")
     names = {target / file.path for file in files}
     for path in target.rglob("*"):

@@ -63,9 +63,10 @@ def test_what_changed_in_the_bucket_changes_here(server, drawn, tmp_path):
     assert not (folder / "img1" / first).exists()
 
 
-def test_a_name_that_leads_out_of_the_folder_is_refused(server, drawn, tmp_path):
+@pytest.mark.parametrize("name", ["../../../../evil", "/evil"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(name, server, drawn, tmp_path):
     train, val, *_ = sorted(path.name for path in drawn.iterdir() if path.is_dir())
-    key = f"mot/train/{train}/../../../../evil"
+    key = f"mot/train/{train}/{name}"
     server.client.put_object(Bucket="bucket", Key=key, Body=b"x")
     with pytest.raises(UserError, match=r"evil: no name for a file; remove it"):
         nearby(Data(root=server.uri.replace("?", "/mot/train?"), train=(train,), val=(val,)), tmp_path / "cache")

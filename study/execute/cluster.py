@@ -143,35 +143,27 @@ def _connect(address: str, variables: Mapping[str, str], storage: Path) -> None:
     if not _has_working_dir():
         runtime_env["working_dir"] = str(stage(storage / "code"))
     told = f"{VARIABLE}={address}" if VARIABLE in os.environ else f"the cluster of this machine, {address}"
-    otherwise = "or set RAY_ADDRESS=local to run on this machine"
+
+    def refusal(reason: str, advice: str) -> UserError:
+        return UserError(f"{told}: {reason}; {advice}, or set RAY_ADDRESS=local to run on this machine")
+
+    elsewhere = "a driver runs on a machine of the cluster: `ray exec`, or `ray job submit`, or `ray start` here"
     if address.startswith("ray://"):
-        raise UserError(
-            f"{told}: expected HOST:PORT; a driver runs on a machine of the cluster: use `ray exec` or `ray job "
-            f"submit`, {otherwise}"
-        )
+        raise refusal("expected HOST:PORT", elsewhere)
     try:
         _knock(address)
         _show_token(address)
         ray.init(address, runtime_env=runtime_env, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{told}: {str(error).splitlines()[0]}; start the cluster, or see to the address, {otherwise}"
-        ) from None
+        raise refusal(str(error).splitlines()[0], "start the cluster, or see to the address") from None
     except AuthenticationError as error:
-        raise UserError(
-            f"{told}: {str(error).splitlines()[0]}; set RAY_AUTH_MODE=token and give this machine the cluster's "
-            f"~/.ray/auth_token, {otherwise}"
-        ) from None
+        advice = "set RAY_AUTH_MODE=token and give this machine the cluster's ~/.ray/auth_token"
+        raise refusal(str(error).splitlines()[0], advice) from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         if "ersion mismatch" in reason:
-            raise UserError(
-                f"{told}: {reason}; install the cluster's versions here (constraints.txt), {otherwise}"
-            ) from None
-        raise UserError(
-            f"{told}: {reason.partition('. ')[0]}; a driver runs on a machine of the cluster: `ray start "
-            f"--address={address}` here, or `ray exec`, or `ray job submit`, {otherwise}"
-        ) from None
+            raise refusal(reason, "install the cluster's versions here (constraints.txt)") from None
+        raise refusal(reason.partition(". ")[0], elsewhere) from None
 
 
 def _knock(address: str) -> None:

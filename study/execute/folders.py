@@ -1,7 +1,7 @@
 """Folders that all machines of a cluster have to see; one that does not is told before devices are held."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,29 +31,34 @@ class SharedFolders:
     data: Path | None
     mark: Path | None
 
-    def fault(self, machine: str) -> UserError | None:
-        """What is said if this process does not see one of them; `machine` names where it runs."""
+    def missing(self) -> str | None:
+        """What this process does not see of them, in words; None if it sees them all."""
         if self.data is not None and not _exists(self.data):
-            return _fault("data.root", f"{self.data}: no such folder on {machine}")
+            return f"data.root: {self.data}: no such folder"
         if self.mark is not None and not _exists(self.mark):
-            return _fault("results", f"{self.mark.parent} is another folder on {machine}")
+            return f"results: {self.mark.parent} is another folder"
         return None
 
     def refuse_blind_machines(self, execution: Execution) -> None:
-        """Ask every machine that trials may run on now; those that join later look themselves.
+        """Ask every machine of a cluster that trials may run on now; those that join later look themselves.
 
         Raises:
-            UserError: one does not see what it has to.
+            UserError: some do not see what they have to.
         """
-        asked = []
-        for node in ray.nodes() if self.data or self.mark else ():
+        if cluster_address() is None or (self.data is None and self.mark is None):
+            return
+        asked = {}
+        for node in ray.nodes():
             if node["Alive"] and _fits_on(node["Resources"], execution):
                 place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                look = ray.remote(SharedFolders.fault).options(num_cpus=0, scheduling_strategy=place)
-                asked.append(look.remote(self, f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"))
-        for fault in map(ray.get, asked):
-            if fault is not None:
-                raise fault
+                look = ray.remote(SharedFolders.missing).options(num_cpus=0, scheduling_strategy=place)
+                asked[f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"] = look.remote(self)
+        blind: dict[str, list[str]] = {}
+        for machine, answer in asked.items():
+            if (missing := ray.get(answer)) is not None:
+                blind.setdefault(missing, []).append(machine)
+        for missing, machines in blind.items():
+            raise not_shared(missing, machines)
 
 
 @contextmanager
@@ -89,5 +94,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _fault(what: str, told: str) -> UserError:
-    return UserError(f"{what}: {told}; give one that all machines share, or an address such as s3://BUCKET/FOLDER")
+def not_shared(missing: str, machines: Iterable[str]) -> UserError:
+    """What is said of a folder that these machines do not see."""
+    return UserError(
+        f"{missing} on {', '.join(machines)}; give one that all machines share, or an address such as s3://BUCKET/FOLDER"
+    )

@@ -25,6 +25,7 @@ from study.capacity import Capacity
 from study.errors import UserError
 from study.events import EpochFinished, Event, TrialEnded, TrialPaused
 from study.execute.dispatcher import Fault, Job
+from study.execute.folders import not_shared
 from study.execute.holding import Holding
 from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
@@ -149,8 +150,8 @@ def _work(config: dict[str, Any]) -> None:
             torch.cuda.set_per_process_memory_fraction(_USABLE * capacity.gpus_per_worker, device)
     plan, store, folders = ray.get(config["work"])
     try:
-        if (blind := folders.fault(socket.gethostname())) is not None:
-            raise blind
+        if (missing := folders.missing()) is not None:
+            raise not_shared(missing, [socket.gethostname()])
         provide(plan.study.data, plan.cache_dir)
     except UserError as error:
         _break_off(dispatcher, group_id, error)

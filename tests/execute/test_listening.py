@@ -1,30 +1,26 @@
 """Who can reach what a study starts."""
 
+import os
 import subprocess
 import sys
 
 LISTENING = """
-import ipaddress
-import psutil, ray
+import ray
+from listening import listening
 from study.execute.cluster import connected
-
-def listening(process):
-    for connection in process.net_connections(kind="inet"):
-        if connection.status == psutil.CONN_LISTEN:
-            address = ipaddress.ip_address(connection.laddr.ip)
-            yield process.name(), getattr(address, "ipv4_mapped", None) or address
 
 with connected(1):
     ray.get(ray.remote(lambda: 1).remote())
-    me = psutil.Process()
-    found = {pair for process in [me, *me.children(recursive=True)] for pair in listening(process)}
+    found = set(listening())
     print("names:", len({name for name, _ in found}))
     print("beyond:", sorted(f"{name} {address}" for name, address in found if not address.is_loopback))
 """
 
 
 def test_nothing_listens_beyond_loopback():
-    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", LISTENING]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     names, beyond = done.stdout.splitlines()[-2:]
     assert int(names.removeprefix("names: ")) >= 3  # GCS, raylet, a worker: they do listen
     assert beyond == "beyond: []"
@@ -46,7 +42,8 @@ dist.all_reduce(total)
 assert total.item() == 2
 own = [c.laddr.ip for c in psutil.Process().net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
 dist.barrier()
-print(len(own), "beyond:", [ip for ip in own if not ipaddress.ip_address(ip).is_loopback], flush=True)
+beyond = [ip for ip in own if not ipaddress.ip_address(ip).is_loopback]
+os.write(1, f"{len(own)} beyond: {beyond}\\n".encode())  # at once: both write to one pipe
 dist.barrier()
 if rank == 0:
     os.wait()

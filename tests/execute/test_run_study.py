@@ -1,12 +1,9 @@
 """Studies on a real Ray of this machine, with real faults."""
 
-import ipaddress
-from contextlib import suppress
-
 import pandas as pd
-import psutil
 import pytest
 import torch
+from listening import listening
 from tiny import open_study, rows, tiny_study
 
 from study.config import Execution
@@ -27,16 +24,6 @@ def ray_of_this_module():
 def action(name, tmp_path, *, at_step=5, once=True):
     settings = {"weighting.action": name, "weighting.at_step": at_step}
     return settings | ({"weighting.once": str(tmp_path / name)} if once else {})
-
-
-def listens_at(process):
-    """Addresses with the process's name."""
-    with suppress(psutil.NoSuchProcess):
-        title = process.cmdline()[0].partition(" ")[0] if process.name().startswith("ray::") else process.name()
-        for connection in process.net_connections(kind="inet"):
-            if connection.status == psutil.CONN_LISTEN:
-                address = ipaddress.ip_address(connection.laddr.ip)
-                yield title, getattr(address, "ipv4_mapped", None) or address
 
 
 def models(store):
@@ -121,16 +108,15 @@ def test_two_workers_do_what_one_does_though_one_of_them_dies(tmp_path, cache_di
     weighting = {"kind": "user_parts.faulty", "action": "kill", "at_step": 6, "once": str(tmp_path / "killed")}
     study = tiny_study(epochs=2, weighting=weighting, precision="float32", execution=Execution(workers=2))
     plan, store = open_study(study, tmp_path / "two", cache_dir)
-    listening = set()
+    found = set()
 
     def watch(event):
         if isinstance(event, EpochFinished):
-            me = psutil.Process()
-            listening.update(at for process in [me, *me.children(recursive=True)] for at in listens_at(process))
+            found.update(listening())
 
     run_study(plan, store, watch)
-    assert {name for name, _ in listening} >= {"raylet", "gcs_server", "ray::RayTrainWorker"}
-    assert [at for at in listening if not at[1].is_loopback] == []
+    assert {name for name, _ in found} >= {"raylet", "gcs_server", "ray::RayTrainWorker"}
+    assert [at for at in found if not at[1].is_loopback] == []
     _, alone = open_study(study, tmp_path / "one", cache_dir)
     trial = plan.trials[0]
     run_attempt(trial, plan, alone, attempt=1, device=torch.device("cpu"))
