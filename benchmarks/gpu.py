@@ -26,11 +26,11 @@ import torch
 from study.config import Configuration, Data, TrackerConfig, Train
 from study.data import default_cache_dir, read_splits
 from study.device import device_name
+from study.live_trial import LiveTrial
 from study.losses.objectives import CLS_REG_REID, FAIRMOT
 from study.memory import PeakMemory
 from study.tracker import center, chained
 from study.tracking import track_frames
-from study.train import LiveTrial
 from study.weighting import hwf
 
 WARM_UP_STEPS = 5

@@ -9,11 +9,12 @@ import torch
 from study.config import Configuration, Data, Objective, Train
 from study.data import Splits, box_statistics, read_splits
 from study.errors import DivergedError, UserError
+from study.live_trial import LiveTrial
 from study.losses import classification, regression
 from study.losses.objectives import CLS_REG_REID, TRANSTRACK
 from study.optimization import learning_rate
 from study.tracker import center, chained
-from study.train import EpochResult, LiveTrial, TrialResult, train_trial
+from study.train import EpochResult, TrialResult, train_trial
 from study.weighting import gradnorm, hwf
 
 CPU = torch.device("cpu")

@@ -11,9 +11,10 @@ import torch.multiprocessing as multiprocessing
 
 from study.config import Configuration, Data, Train
 from study.data import read_splits
+from study.live_trial import LiveTrial
 from study.losses.objectives import CLS_REG_REID, DEEPMOT
 from study.tracker import center, chained
-from study.train import EpochResult, LiveTrial, train_trial
+from study.train import EpochResult, train_trial
 from study.weighting import dtp, hwf
 
 # 47 training frames in batches of 3: every batch is uneven, and one worker has nothing in the last one.

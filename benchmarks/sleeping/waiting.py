@@ -9,7 +9,8 @@ import ray
 from ray.exceptions import GetTimeoutError
 
 from study.execute.cluster import connected
-from study.execute.dispatcher import MOST_CALLS, Dispatcher, Job
+from study.execute.dispatcher import MOST_CALLS, Dispatcher
+from study.execute.jobs import Job
 
 GIVE_UP_SECONDS = 60.0
 EPOCHS = 2

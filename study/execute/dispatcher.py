@@ -14,6 +14,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from study.execute.allowance import Allowance
+from study.execute.jobs import Fault, Job
 from study.execute.verdict import Verdict
 
 MOST_CALLS = 100_000
@@ -21,38 +22,6 @@ MOST_CALLS = 100_000
 
 _INTERRUPTED: dict[str, Any] = {"epoch": 0, "done": True, "status": "interrupted"}
 """What Ray Tune sees of a trial that this run will not end."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """An attempt that a worker group is to run.
-
-    Attributes:
-        trial_id: the trial.
-        attempt: of this trial, over all runs of the study, from 1.
-        retry: attempts in this run before this one.
-        trial: the pickled `study.events.Trial`; this actor leaves it packed, which spares it torch.
-        judged: whether every epoch waits for the verdict of an early stopping.
-        seconds: how long it should take from where it goes on; None if that is unknown.
-    """
-
-    trial_id: str
-    attempt: int
-    retry: int
-    trial: bytes
-    judged: bool = False
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a group broke off, and one line.
-
-    `lost`, `timeout`, `oom`, or `user`: results that cannot be written or data that are not there, which end the study.
-    """
-
-    kind: str
-    error: str
 
 
 @dataclass
@@ -70,7 +39,7 @@ class GroupState:
         started_at: when it was asked for (`time.monotonic`).
         held_since: since when it holds devices, as far as is known; seconds since the epoch, by its own machine's clock
             once it is ready, before by that of its controller.
-        ready: whether all is there that its first job needs.
+        ready: whether its first worker is: what it holds is charged as idle, or to a job, from then.
         leaving: whether it was told that there is nothing to do for it.
     """
 

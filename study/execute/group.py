@@ -24,9 +24,9 @@ from ray.util.placement_group import remove_placement_group
 from study.capacity import Capacity
 from study.errors import UserError
 from study.events import EpochFinished, Event, TrialEnded, TrialPaused
-from study.execute.dispatcher import Fault, Job
 from study.execute.folders import not_shared
 from study.execute.holding import Holding
+from study.execute.jobs import Fault, Job
 from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
 from study.execute.verdict import Verdict

@@ -20,10 +20,11 @@ from study.errors import ClusterError, UserError
 from study.events import Note, OnEvent, Trial, TrialEnded
 from study.execute.attempts import Attempts
 from study.execute.cluster import connected
-from study.execute.dispatcher import MOST_CALLS, Dispatcher, Job
+from study.execute.dispatcher import MOST_CALLS, Dispatcher
 from study.execute.folders import SharedFolders, shared_folders
 from study.execute.holding import close_running
 from study.execute.interrupt import FirstInterrupt
+from study.execute.jobs import Job
 from study.execute.lost import get, lost_part
 from study.execute.machines import cluster_capacity
 from study.execute.outcome import last_line

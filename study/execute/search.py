@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from study.errors import UserError
 from study.events import Trial, TrialDeclined
-from study.execute.dispatcher import Job
+from study.execute.jobs import Job
 from study.search.proposer import Proposer
 
 TUNE = "tune"

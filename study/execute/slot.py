@@ -18,9 +18,9 @@ from study.cluster_address import cluster_address
 from study.errors import ClusterError, UserError
 from study.events import Event, Note, Trial, TrialEnded
 from study.execute.attempts import Attempts
-from study.execute.dispatcher import Fault, Job
 from study.execute.group import free, run_group, tune_result, wait_for_end
 from study.execute.holding import Holding, close_running
+from study.execute.jobs import Fault, Job
 from study.execute.outcome import last_line, write_outcome
 from study.execute.purse import Purse
 from study.plan import Plan

@@ -14,7 +14,7 @@ from study.checkpoint import model_bytes
 from study.config import Configuration
 from study.data import Splits
 from study.files import write_file
-from study.train import LiveTrial
+from study.live_trial import LiveTrial
 
 WARM_UP_STEPS = 3
 MOST_STEPS = 10

@@ -9,7 +9,8 @@ import pytest
 
 from study.execute import allowance
 from study.execute import dispatcher as dispatcher_module
-from study.execute.dispatcher import Dispatcher, Fault, Job
+from study.execute.dispatcher import Dispatcher
+from study.execute.jobs import Fault, Job
 from study.execute.verdict import Verdict
 
 
