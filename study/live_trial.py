@@ -26,15 +26,7 @@ from study.weighting import Weighting
 
 
 class LiveTrial:
-    """The live parts of one trial: network, weighting, optimiser and data.
-
-    Args:
-        configuration: what to compute.
-        seed: of initialisation, data order and augmentation.
-        splits: sequences read by `study.data.read_splits`.
-        cache_dir: folder of decoded frames shared by the trials of this node.
-        device: where the network runs.
-    """
+    """The live parts of one trial; arguments are those of `study.train.train_trial`."""
 
     def __init__(
         self, configuration: Configuration, seed: int, splits: Splits, cache_dir: Path, device: torch.device
