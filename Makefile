@@ -38,7 +38,7 @@ test-browser: setup
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser --numprocesses=0 tests/browser
 
-# Faults of all kinds, in about an hour. As root: some need network namespaces, and fail without.
+# Faults of all kinds, in half an hour. As root: some need network namespaces, and fail without.
 chaos: setup
 	$(BIN)/python benchmarks/chaos results/chaos/$$(date +%Y%m%d-%H%M%S)
 
