@@ -16,7 +16,6 @@ import ray
 import ray.train
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 from ray.util.placement_group import remove_placement_group
@@ -29,6 +28,7 @@ from study.execute.holding import Holding
 from study.execute.jobs import Fault, Job
 from study.execute.outcome import last_line
 from study.execute.process_group import ProcessGroupConfig
+from study.execute.reservation import Reservation
 from study.execute.verdict import Verdict
 from study.mirror import provide
 
@@ -47,19 +47,7 @@ class WarmTrainer(TorchTrainer):
         idle = (DatasetsCallback, PlacementGroupCleanerCallback)
         kept = [callback for callback in super()._create_default_callbacks() if not isinstance(callback, idle)]
         assert self.train_loop_config is not None
-        return [*kept, _Reservation(self.train_loop_config["group_id"], self.train_loop_config["dispatcher"])]
-
-
-class _Reservation(WorkerGroupCallback):
-    """Tells the dispatcher what Ray has reserved, before workers do anything: the first thing may kill them."""
-
-    def __init__(self, group_id: str, dispatcher: Any) -> None:
-        self._group_id, self._dispatcher = group_id, dispatcher
-
-    def after_worker_group_start(self, worker_group: Any) -> None:
-        """Called by the controller."""
-        handle = worker_group.get_worker_group_state().placement_group_handle
-        ray.get(self._dispatcher.reserve.remote(self._group_id, handle.placement_group))
+        return [*kept, Reservation(self.train_loop_config["group_id"], self.train_loop_config["dispatcher"])]
 
 
 def run_group(

@@ -1,6 +1,9 @@
 """Studies on a real Ray of this machine, with real faults."""
 
+from contextlib import suppress
+
 import pandas as pd
+import psutil
 import pytest
 import torch
 from listening import listening
@@ -134,6 +137,30 @@ def test_two_workers_do_what_one_does_though_one_of_them_dies(tmp_path, cache_di
     for name in ("loss", "weighted_total", "gradient_norm"):
         assert mine[name][first].to_numpy() == pytest.approx(theirs[name][first].to_numpy(), rel=1e-4)
         assert mine[name].to_numpy() == pytest.approx(theirs[name].to_numpy(), rel=0.1)
+
+
+def test_only_driver_and_workers_load_torch(tmp_path, cache_dir):
+    """It takes 300 MB of each process, and for every trial under way the head has three that do without."""
+    plan, store = open_study(tiny_study(), tmp_path, cache_dir)
+    seen: dict[str, bool] = {}
+
+    def watch(event):
+        if isinstance(event, EpochFinished):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    name = process.name().split(".")[0]
+                    seen[name] = seen.get(name, False) or any("libtorch" in map.path for map in process.memory_maps())
+
+    run_study(plan, store, watch)
+    actors = {
+        "ray::Dispatcher",
+        "ray::Follower",
+        "ray::RayTrainWorker",
+        "ray::SynchronizationActor",
+        "ray::TrainController",
+    }
+    assert seen.keys() >= actors
+    assert {name for name, loads in seen.items() if loads} == {"ray::RayTrainWorker"}
 
 
 def test_a_study_for_a_larger_machine_is_refused_before_it_starts(tmp_path, cache_dir):
