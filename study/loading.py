@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -23,6 +23,9 @@ _OF_ONE_TRIAL = re.compile(r"[0-9a-f]{16}(-[0-9]+)?\.parquet")
 
 _AT_A_TIME = 4
 """Files that are opened at once."""
+
+_JOINED = 256
+"""Trials whose rows are joined at once: a table of one row takes 140 kB, nearly all of it for being a table."""
 
 
 def stored_studies(root: str | Path) -> list[str]:
@@ -71,11 +74,12 @@ def load(
     ]
     # Small files, maybe far away: what takes the time is to wait for them.
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        parts = list(pool.map(lambda file: _read(root, file, table, rows=table == "trials"), files))
-    if table == "trials":
-        dataset = ds.dataset(_with_settings([part for part in parts if part is not None]))
-    else:
-        dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
+        parts = pool.map(lambda file: _read(root, file, table, rows=table == "trials"), files)
+        if table == "trials":
+            dataset = ds.dataset(_with_settings(part for part in parts if part is not None))
+        else:
+            list(parts)
+            dataset = ds.dataset(files, schema=SCHEMAS[table], format="parquet", filesystem=root.filesystem)
     if trial_ids is not None:
         dataset = dataset.filter(ds.field("trial_id").isin(pa.array(sorted(trial_ids), pa.string())))
     if arrow:
@@ -90,11 +94,18 @@ def table_folders(root: Folder, table: Table) -> list[Folder]:
     return [folder / table for folder in studies if table in folder.folders()]
 
 
-def _with_settings(tables: Sequence[pa.Table]) -> pa.Table:
+def _with_settings(tables: Iterable[pa.Table]) -> pa.Table:
     """Rows of `trials` with a column for every setting that varies in any of their studies, filled for all rows."""
     schema = SCHEMAS["trials"]
-    table = pa.concat_tables([schema.empty_table(), *(part.select(schema.names).cast(schema) for part in tables)])
-    names = sorted({name for part in tables for name in part.column_names if name not in schema.names})
+    joined, waiting, found = [schema.empty_table()], [], set[str]()
+    for part in tables:
+        found.update(part.column_names)
+        waiting.append(part.select(schema.names).cast(schema))
+        if len(waiting) == _JOINED:
+            joined.append(pa.concat_tables(waiting).combine_chunks())
+            waiting = []
+    table = pa.concat_tables([*joined, *waiting])
+    names = sorted(found.difference(schema.names))
     settings = [flatten(json.loads(text)) for text in table["configuration"].to_pylist()]
     for name in names:
         cells = [cell(row.get(name)) for row in settings]

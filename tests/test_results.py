@@ -129,6 +129,18 @@ def test_load_unites_studies_and_fills_the_settings_that_vary_in_only_one_of_the
     assert load(tmp_path / "two")["study"].tolist() == ["two"]
 
 
+def test_load_of_many_trials_lacks_none_and_no_setting(tmp_path):
+    """They are joined some hundreds at a time."""
+    store, number = ResultStore(tmp_path, "many"), 600
+    for seed in range(number):
+        varying = ("train.lr",) if seed == 0 else ()
+        store.write_trial(make_row(make_trial(seed=seed), seed / number, varying=varying))
+    rows = load(tmp_path).set_index("seed").sort_index()
+    assert rows.index.tolist() == list(range(number))
+    assert rows["val_mota"].tolist() == [seed / number for seed in range(number)]
+    assert (rows["train.lr"] == 0.002).all()
+
+
 def test_load_of_some_trials_does_not_open_the_files_of_others(tmp_path):
     store = ResultStore(tmp_path, "example")
     names = [f"{number:016x}" for number in range(3)]

@@ -6,13 +6,14 @@ says `done`. Ends with its input.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ports import free_ports
 
 
 class Nodes:
@@ -75,11 +76,9 @@ def _run(place: Path, cpus: list[int], *, dashboard: bool) -> None:
     from ray.cluster_utils import Cluster
 
     shared = {"include_dashboard": False, "object_store_memory": 2**27}
-    with socket.socket() as probe:
-        # Jobs go through the head's agent, which does without its usual port if another Ray's still has it.
-        probe.bind(("", 0))
-        agent = {"dashboard_agent_listen_port": probe.getsockname()[1]}
-    head = {"num_cpus": int(dashboard), **shared, **agent, "include_dashboard": dashboard}
+    # Jobs go through the head's agent, which does without its usual port if another Ray's still has it.
+    (agent,) = free_ports(1)
+    head = {"num_cpus": int(dashboard), **shared, "include_dashboard": dashboard, "dashboard_agent_listen_port": agent}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     workers = [cluster.add_node(num_cpus=count, **shared) for count in cpus]
     print(cluster.address, *([f"http://{cluster.webui_url}"] if dashboard else []), flush=True)

@@ -1,7 +1,6 @@
 """A cluster whose autoscaler starts machines for queued trials, and ends idle ones: Ray's own that fakes machines."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import psutil
 import pytest
 import ray
 import yaml
+from ports import free_ports
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID, FakeMultiNodeProvider
 from slow_trials import running, start, wait_until, write_study
 
@@ -28,9 +28,8 @@ class Autoscaled:
     """A head without CPUs, whose autoscaler may start two workers of one CPU each; all their files are in `place`."""
 
     def __init__(self, place: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            self.address = f"{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"
+        port, agent = free_ports(2)  # the agent's usual one may be the other
+        self.address = f"{ray.util.get_node_ip_address()}:{port}"
         self.place = place
         file = place / "cluster.yaml"
         file.write_text(yaml.safe_dump(self._config()))
@@ -45,9 +44,9 @@ class Autoscaled:
             "RAY_AUTH_MODE": "disabled",
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
         }
-        port = self.address.rpartition(":")[2]
-        command = ["start", "--head", "--block", f"--port={port}", "--num-cpus=0"]
-        command += ["--include-dashboard=false", f"--object-store-memory={2**27}", f"--autoscaling-config={file}"]
+        command = ["start", "--head", "--block", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"]
+        command += [f"--dashboard-agent-listen-port={agent}", f"--object-store-memory={2**27}"]
+        command += [f"--autoscaling-config={file}"]
         with (place / "out").open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", *command],
