@@ -6,14 +6,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayError
 
 from study.execute.allowance import Allowance
+from study.execute.group_state import GroupState
 from study.execute.jobs import Fault, Job
 from study.execute.verdict import Verdict
 
@@ -22,39 +20,6 @@ MOST_CALLS = 100_000
 
 _INTERRUPTED: dict[str, Any] = {"epoch": 0, "done": True, "status": "interrupted"}
 """What Ray Tune sees of a trial that this run will not end."""
-
-
-@dataclass
-class GroupState:
-    """What is known of a worker group.
-
-    Attributes:
-        workers: its actors.
-        processes: node and process id of each.
-        placement_group: what Ray reserved for it.
-        jobs: all it was given; the last one may be running.
-        running: the job it works on.
-        running_since: when it began (`time.monotonic`, which on one machine is the same to all processes).
-        fault: the first one that was told.
-        started_at: when it was asked for (`time.monotonic`).
-        held_since: since when it holds devices, as far as is known; seconds since the epoch, by its own machine's clock
-            once it is ready, before by that of its controller.
-        ready: whether its first worker is: what it holds is charged as idle, or to a job, from then.
-        leaving: whether it was told that there is nothing to do for it.
-    """
-
-    workers: list[ActorHandle] = field(default_factory=list)
-    processes: list[tuple[str, int]] = field(default_factory=list)
-    placement_group: Any = None
-    jobs: list[Job] = field(default_factory=list)
-    running: Job | None = None
-    running_since: float = 0.0
-    fault: Fault | None = None
-    started_at: float = field(default_factory=time.monotonic)
-    held_since: float | None = None
-    ready: bool = False
-    leaving: bool = False
-    deadline: asyncio.TimerHandle | None = None
 
 
 class Dispatcher:
@@ -181,11 +146,7 @@ class Dispatcher:
             await self._notify()
             return None
         job = self._queue.popleft()
-        group.running, group.running_since = job, time.monotonic()
-        group.jobs.append(job)
-        if self._timeout_seconds is not None:
-            loop = asyncio.get_running_loop()
-            group.deadline = loop.call_later(self._timeout_seconds, self._expire, group, job)
+        group.begin(job, self._timeout_seconds)
         await self._notify()
         return job
 
@@ -223,7 +184,7 @@ class Dispatcher:
         if result.get("done"):
             for group in self._groups.values():
                 if group.running is not None and group.running.trial_id == trial_id:
-                    self._finish(group)
+                    group.finish()
         await self._notify()
         if "epoch" not in result or result["done"]:
             return Verdict.GO_ON
@@ -266,9 +227,7 @@ class Dispatcher:
         group = self._groups.pop(group_id)
         self._drop_late()
         await self._notify()
-        if group.deadline is not None:
-            group.deadline.cancel()
-        group.deadline = None
+        group.drop_deadline()
         return group, self._reason
 
     async def events(self, timeout_seconds: float) -> list[bytes]:
@@ -298,7 +257,7 @@ class Dispatcher:
         self._closed, self._reason = True, self._reason or reason
         await self._notify()
         for group in self._groups.values():
-            self._kill(group)
+            group.kill()
 
     async def _wait(self, ready: Callable[[], bool]) -> None:
         async with self._changed:
@@ -325,28 +284,7 @@ class Dispatcher:
                 self._results.setdefault(job.trial_id, []).append({"epoch": 0, "done": True, "status": None})
 
     def _affords(self, jobs: Sequence[Job], *, another_group: bool, beside_others: bool = True) -> bool:
-        now, busy = time.monotonic(), 0.0
-        for group in self._groups.values() if beside_others else ():
-            if group.running is not None and group.running.seconds is not None:
-                busy += max(0.0, group.running.seconds - (now - group.running_since))
-            elif not group.ready:
-                busy += max(0.0, self._allowance.startup_seconds - (now - group.started_at))
+        others = self._groups.values() if beside_others else ()
+        busy = sum(group.busy_seconds(self._allowance.startup_seconds) for group in others)
         seconds = [job.seconds for job in jobs]
         return self._allowance.affords(seconds, busy, len(self._groups), another_group=another_group)
-
-    def _finish(self, group: GroupState) -> None:
-        group.running = None
-        if group.deadline is not None:
-            group.deadline.cancel()
-            group.deadline = None
-
-    def _expire(self, group: GroupState, job: Job) -> None:
-        if group.running is job:
-            group.fault = group.fault or Fault("timeout", f"no end after {self._timeout_seconds:g} seconds")
-            self._kill(group)
-
-    def _kill(self, group: GroupState) -> None:
-        for worker in group.workers:
-            # One that is dead already is no fault.
-            with contextlib.suppress(RayError, ValueError):
-                ray.kill(worker)

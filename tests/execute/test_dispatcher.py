@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.execute import allowance
-from study.execute import dispatcher as dispatcher_module
+from study.execute import allowance, group_state
 from study.execute.dispatcher import Dispatcher
 from study.execute.jobs import Fault, Job
 from study.execute.verdict import Verdict
@@ -329,7 +328,7 @@ def test_the_start_of_a_group_is_not_counted_twice(monkeypatch):
         await dispatcher.set_left(40)
         await groups(dispatcher, "a")
         later = time.monotonic() + 19
-        for module in (allowance, dispatcher_module):
+        for module in (allowance, group_state):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later))
         await dispatcher.set_left(21)
         await dispatcher.join("a", None, ("node", 1), time.time())
